@@ -172,6 +172,8 @@ class Workload(Protocol):
         engine: the compiled trainer's engine for this workload.
         objective: name in the training log that is tuned, e.g. ``val_loss``; direction: ``min`` or ``max``.
         metrics: other names of the log whose best value and epoch are kept, each with its direction.
+        test_metric: the metric on the test side that comparisons use (``test_score``), e.g. ``loss``; oriented like the
+            objective.
         options: what makes this instance differ from the plain workload (part of the fingerprint).
     """
 
@@ -190,6 +192,7 @@ class Workload(Protocol):
     objective: str
     direction: Direction
     metrics: Mapping[str, Direction]
+    test_metric: str
     options: Mapping[str, Any]
 
     def load(self, seed: int) -> Data:
@@ -206,6 +209,12 @@ class Workload(Protocol):
 
     def cap(self, data: Data) -> float:
         """Objective on the validation split of the constant predictor that is best on the training split."""
+
+    def truth(self, model: Any, data: Data) -> Mapping[str, float]:
+        """Further test metrics where the law behind the data is known, e.g. ``excess_loss``; else empty.
+
+        Called by the trainer's ``test`` with the best-epoch weights in place and the prepared data.
+        """
 
 
 # --- what a trainer does -------------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ class RunRecord:
     best_score: float = column("its score: the objective at its best epoch, smaller is better")
     best_epoch: int | None = column("its best epoch", "epoch")
     stock_would_stop_at: int | None = column("trial at which stock KerasTuner would have raised; empty if at none")
+    test_score: float | None = column("test metric that comparisons use, of the selected model, smaller is better")
     facts: Mapping[str, float] = spread("fact:", "number about this data draw, e.g. the irreducible loss of a split")
     test: Mapping[str, float] = spread("test_", "metric of the selected model on the test split")
     hp: Mapping[str, Value] = spread("hp:", "hyperparameter of the selected configuration")

@@ -1,0 +1,74 @@
+"""What TensorFlow must be told before it is imported."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+
+def configure_tensorflow(cache_dir: Path | None = None, threads: int = 1) -> bool:
+    """Set threads, log level, backend and the persistent XLA cache; only what is set before the import counts.
+
+    Args:
+        cache_dir: where compiled programs are kept between processes; None: ``xla_cache()``.
+        threads: TensorFlow's threads; the trainings are too small for more than one.
+
+    Returns:
+        False if TensorFlow is in this process already: then nothing is changed.
+    """
+    if "tensorflow" in sys.modules:
+        return False
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    flags = os.environ.get("TF_XLA_FLAGS", "")
+    folder = cache_dir or xla_cache()
+    if folder is not None and "tf_xla_persistent_cache_directory" not in flags:
+        cache = f"--tf_xla_persistent_cache_directory={folder} --tf_xla_persistent_cache_device_types=CPU"
+        os.environ["TF_XLA_FLAGS"] = f"{flags} {cache}".strip()
+    return True
+
+
+def xla_cache() -> Path | None:
+    """The folder of compiled programs in the user's cache directory, or a temporary one where that cannot be written.
+
+    Programs belong to a TensorFlow version and a processor, so both name the folder. None where nothing can be written
+    or the path holds a space, which TensorFlow's flags cannot express.
+    """
+    identity = f"{version('tensorflow')}-{hashlib.sha256(_processor().encode()).hexdigest()[:12]}"
+    for base in (_user_cache(), Path(tempfile.gettempdir())):
+        if base is None or " " in str(base):
+            continue
+        folder = base / "hptune-bench" / "xla" / identity
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return folder
+    return None
+
+
+def _user_cache() -> Path | None:
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"])
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:
+        return None
+
+
+def _processor() -> str:
+    """What decides which instructions a compiled program may use."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    wanted = {line for line in lines if line.startswith(("model name", "flags", "Features"))}
+    return platform.machine() + platform.processor() + "".join(sorted(wanted))

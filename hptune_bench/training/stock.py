@@ -1,0 +1,177 @@
+"""The plain trainer: ``model.fit`` as in the post, on the batch order that all trainers share.
+
+TensorFlow is imported when a job is trained.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hptune_bench.interfaces import Data, Fit, Job, Outcome, Split, Workload
+from hptune_bench.training.common import (
+    Clock,
+    Patience,
+    assign,
+    best_index,
+    direction_of,
+    orders,
+    pack_state,
+    require_name,
+    seed_everything,
+    test_scores,
+    unpack_arrays,
+    unpack_patience,
+)
+
+
+def trainer(workload: Workload) -> StockTrainer:
+    return StockTrainer(workload)
+
+
+class StockTrainer:
+    """Implements ``interfaces.Trainer`` with ``model.fit``."""
+
+    name = "stock"
+    note: str | None = None
+
+    def __init__(self, workload: Workload) -> None:
+        self.workload = workload
+        self._load = functools.lru_cache(maxsize=2)(workload.load)
+
+    def data(self, data_seed: int) -> Data:
+        return self._load(data_seed)
+
+    def train(self, job: Job) -> Outcome:
+        data = self.data(job.data_seed)
+        clock = Clock()
+        seed_everything(job.training_seed)
+        prepared = self.workload.prepare(job.configuration, data)
+        model = self.workload.build(job.configuration, prepared)
+        return fit_model(self.workload, job, prepared, model, clock)
+
+
+def fit_model(workload: Workload, job: Job, data: Data, model: Any, clock: Clock) -> Outcome:
+    """Train a freshly built model with ``model.fit``; ``data`` is prepared."""
+    fit = workload.fit(job.configuration)
+    patience = Patience()
+    if job.start is not None:
+        patience = _restore(model, job)
+    callbacks = _callbacks(workload, job, fit, patience, clock)
+    history = model.fit(
+        training_batches(data.train, fit.batch_size, job.data_seed, job.first_epoch, job.epochs - job.first_epoch),
+        validation_data=batches(data.validation, fit.batch_size),
+        steps_per_epoch=math.ceil(len(data.train) / fit.batch_size),
+        initial_epoch=job.first_epoch,
+        epochs=job.epochs,
+        callbacks=callbacks,
+        shuffle=False,
+        verbose=0,
+    ).history
+    rows = [{name: float(values[i]) for name, values in history.items()} for i in range(len(callbacks[0].objectives))]
+    keeper, limit = callbacks[:2]
+    stopping = callbacks[2] if fit.patience is not None else None
+    best = best_index(keeper.objectives, workload.direction)
+    weights = keeper.weights if best is not None else model.get_weights()
+    state = None
+    if job.keep_state:
+        after = patience if stopping is None else Patience(_as_float(stopping.best), stopping.wait)
+        state = pack_state(_values(model.variables), _values(model.optimizer.variables), weights, after)
+
+    def test() -> Mapping[str, float]:
+        model.set_weights(weights)
+        return test_scores(workload, model, data)
+
+    return Outcome(
+        history=tuple(rows),
+        ended=stopping is not None and stopping.stopped_epoch > 0,
+        cut=limit.cut and len(rows) < job.epochs - job.first_epoch,
+        best=best,
+        train_s=clock.train_s(),
+        compile_s=clock.compile_s,
+        cpu_s=clock.cpu_s(),
+        state=state,
+        test=test,
+        weights=lambda: weights,
+    )
+
+
+def training_batches(split: Split, batch_size: int, data_seed: int, first: int, count: int) -> Any:
+    """A ``tf.data.Dataset`` of ``count`` epochs of shuffled batches, each epoch ending with its ragged batch."""
+    import tensorflow as tf
+
+    x, y = tf.nest.map_structure(tf.constant, (split.x, split.y))
+    epochs = tf.data.Dataset.from_tensor_slices(orders(data_seed, first, count, len(split)))
+    indices = epochs.flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
+    return indices.map(lambda rows: tf.nest.map_structure(lambda a: tf.gather(a, rows), (x, y))).prefetch(1)
+
+
+def batches(split: Split, batch_size: int) -> Any:
+    """A ``tf.data.Dataset`` of the rows in their order. Unlike arrays given to ``fit``, no float64 is rounded."""
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices((split.x, split.y)).batch(batch_size).prefetch(1)
+
+
+def _restore(model: Any, job: Job) -> Patience:
+    assert job.start is not None
+    if job.restart:
+        model.set_weights(unpack_arrays(job.start, "best"))
+        return Patience()
+    model.optimizer.build(model.trainable_variables)
+    assign(model.variables, unpack_arrays(job.start, "variable"), "model")
+    assign(model.optimizer.variables, unpack_arrays(job.start, "optimizer"), "optimizer")
+    return unpack_patience(job.start)
+
+
+def _values(variables: Sequence[Any]) -> list[np.ndarray]:
+    return [np.array(variable) for variable in variables]
+
+
+def _as_float(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _callbacks(workload: Workload, job: Job, fit: Fit, patience: Patience, clock: Clock) -> list[Any]:
+    """[keeper of the best weights, time limit] and Keras' own early stopping where the workload has it."""
+    import keras
+
+    class Keeper(keras.callbacks.Callback):
+        """Copies the weights at the best finite objective, before anything can change them."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.objectives: list[float] = []
+            self.weights: list[np.ndarray] = []
+
+        def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+            require_name(logs or {}, workload.objective, workload)
+            require_name(logs or {}, fit.monitor, workload)
+            self.objectives.append(float((logs or {})[workload.objective]))
+            if best_index(self.objectives, workload.direction) == len(self.objectives) - 1:
+                self.weights = self.model.get_weights()
+
+    class Limit(keras.callbacks.Callback):
+        cut = False
+
+        def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+            if job.time_limit_s is not None and time.perf_counter() - clock.wall > job.time_limit_s:
+                self.cut = self.model.stop_training = True
+
+    class Continued(keras.callbacks.EarlyStopping):
+        """Keras forgets its patience when training begins; a continued trial must not."""
+
+        def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+            super().on_train_begin(logs)
+            self.best, self.wait = patience.best, patience.wait
+
+    callbacks: list[Any] = [Keeper(), Limit()]
+    if fit.patience is not None:
+        mode = direction_of(workload, fit.monitor)
+        callbacks.append(Continued(monitor=fit.monitor, patience=fit.patience, mode=mode))
+    return callbacks

@@ -43,6 +43,8 @@ class Problem:
         cap: score of the best constant predictor: what a model that has learned nothing gets.
         sweep_order: the order in which the post sweeps the hyperparameters; None where it fixes none.
         published: the configuration that the post prints as its winner, if any.
+        trainings: the budget in full trainings, the one number that a person knows before writing a grid; None where
+            the budget is not counted in epochs.
     """
 
     space: Space
@@ -52,6 +54,7 @@ class Problem:
     cap: float
     sweep_order: tuple[str, ...] | None = None
     published: Configuration | None = None
+    trainings: float | None = None
 
 
 @dataclass(frozen=True)

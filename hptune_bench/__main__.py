@@ -1,0 +1,6 @@
+"""``python -m hptune_bench``."""
+
+from hptune_bench.cli import main
+
+if __name__ == "__main__":
+    main()

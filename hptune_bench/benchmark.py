@@ -1,0 +1,260 @@
+"""A benchmark file: what it may say, what is wrong with it, and the runs that it stands for."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from hptune_bench.errors import UserError
+
+MAX_BYTES = 2**20
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+"""Names of benchmarks, workloads and tuners become folders: nothing else may leave the results folder."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Budget(_Strict):
+    """How much every tuner may spend; several limits together: the first to end ends the run.
+
+    Attributes:
+        trainings: multiples of the workload's full epochs, so that one number fits workloads of 5 and of 50 epochs.
+        epochs: trained epochs.
+        trials: evaluations.
+        seconds: search clock: training and tuner, compiling excluded.
+    """
+
+    trainings: Annotated[float, Field(gt=0, le=1e6, strict=False)] | None = None
+    epochs: Annotated[int, Field(gt=0, le=10**9)] | None = None
+    trials: Annotated[int, Field(gt=0, le=10**7)] | None = None
+    seconds: Annotated[float, Field(gt=0, le=1e8, strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _one_at_least(self) -> Budget:
+        if not self.model_fields_set or all(getattr(self, name) is None for name in Budget.model_fields):
+            raise ValueError("a budget needs one of trainings, epochs, trials, seconds")
+        return self
+
+    def epoch_limit(self, full_epochs: int) -> int | None:
+        """The limit in epochs, from ``trainings`` and ``epochs``; None where neither is given."""
+        limits = [] if self.trainings is None else [max(1, round(self.trainings * full_epochs))]
+        return min([*limits, *([] if self.epochs is None else [self.epochs])], default=None)
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """A budget as the command line takes it: ``20trainings``, ``500epochs``, ``20trials`` or ``60s``.
+
+        Raises:
+            UserError: anything else.
+        """
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(trainings?|epochs?|trials?|s|seconds?)", text.strip())
+        hint = "write a number and its unit: 20trainings, 500epochs, 20trials or 60s"
+        if not match:
+            raise UserError(f"--budget {text!r} is no budget: {hint}")
+        number = float(match[1])
+        unit = "seconds" if match[2].startswith("s") else match[2].rstrip("s") + "s"
+        if number <= 0 or (unit in ("epochs", "trials") and number != int(number)):
+            raise UserError(f"--budget {text!r} must be positive, and whole for epochs and trials: {hint}")
+        try:
+            return cls.model_validate({unit: int(number) if unit in ("epochs", "trials") else number})
+        except ValidationError as error:
+            raise UserError(f"--budget {text!r}: {_sentence(error)}") from None
+
+
+class WorkloadEntry(_Strict):
+    """One workload of a benchmark, with what differs from the benchmark's defaults."""
+
+    name: str
+    budget: Budget | None = None
+    tuners: tuple[str, ...] | None = None
+    options: dict[str, Any] = {}
+
+    @field_validator("tuners", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class Primary(_Strict):
+    """The comparisons that are fixed before any result: each tuner against one baseline, on the test score."""
+
+    tuners: tuple[str, ...]
+    against: str
+
+    @field_validator("tuners", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class Benchmark(_Strict):
+    """A validated benchmark definition.
+
+    Attributes:
+        trainer: ``compiled``, ``stock``, ``fake`` or ``table``.
+        checkpoint_trials: tables and plots also answer after so many trials (the post had ten); None: they do not.
+        trial_timeout: wall seconds after which a trial is killed; None: never.
+        noise_repeats: retrainings of the untuned configuration per workload, off the budget.
+        stock_clock: whether the cost of stock Keras is measured, off the budget.
+    """
+
+    name: str
+    title: str = ""
+    seeds: Annotated[int, Field(ge=1, le=100_000)] = 10
+    trainer: str = "compiled"
+    budget: Budget | None = None
+    tuners: tuple[str, ...] = ()
+    workloads: tuple[WorkloadEntry, ...]
+    primary: Primary | None = None
+    checkpoint_trials: Annotated[int, Field(ge=1)] | None = None
+    trial_timeout: Annotated[float, Field(gt=0, strict=False)] | None = None
+    noise_repeats: Annotated[int, Field(ge=0, le=1000)] = 10
+    stock_clock: bool = True
+
+    @field_validator("tuners", "workloads", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("name")
+    @classmethod
+    def _safe(cls, value: str) -> str:
+        if not SAFE_NAME.fullmatch(value):
+            raise ValueError("a name starts with a letter or digit and has only letters, digits, '_', '-' and '.'")
+        return value
+
+    @field_validator("trainer")
+    @classmethod
+    def _known_trainer(cls, value: str) -> str:
+        from hptune_bench.training import TRAINERS
+
+        if value not in TRAINERS:
+            raise ValueError(f"there is no trainer {value!r}{nearest(value, TRAINERS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Benchmark:
+        if not self.workloads:
+            raise ValueError("a benchmark needs at least one workload")
+        names = [entry.name for entry in self.workloads]
+        _refuse_duplicates(names, "workload")
+        for entry in self.workloads:
+            if entry.budget is None and self.budget is None:
+                raise ValueError(f"workload {entry.name!r} has no budget, and the benchmark sets none")
+            tuners = self.tuners_of(entry)
+            if not tuners:
+                raise ValueError(f"workload {entry.name!r} has no tuners, and the benchmark lists none")
+            _refuse_duplicates(tuners, "tuner")
+        return self
+
+    def tuners_of(self, entry: WorkloadEntry) -> tuple[str, ...]:
+        return self.tuners if entry.tuners is None else entry.tuners
+
+    def budget_of(self, entry: WorkloadEntry) -> Budget:
+        budget = entry.budget or self.budget
+        assert budget is not None
+        return budget
+
+
+@dataclass(frozen=True, order=True)
+class RunId:
+    """One run: a tuner on a workload with a seed."""
+
+    workload: str
+    tuner: str
+    seed: int
+
+    @property
+    def path(self) -> str:
+        """Its journal, relative to the results folder: a pure function of what it is."""
+        return f"runs/{self.workload}/{self.tuner}/s{self.seed:02d}.jsonl"
+
+    def __str__(self) -> str:
+        return f"{self.workload} / {self.tuner} / seed {self.seed}"
+
+
+def expand(benchmark: Benchmark) -> Iterator[RunId]:
+    """All runs, breadth first over seeds: seed 1 of every tuner, then seed 2 ..."""
+    for seed in range(1, benchmark.seeds + 1):
+        for entry in benchmark.workloads:
+            for tuner in benchmark.tuners_of(entry):
+                yield RunId(entry.name, tuner, seed)
+
+
+def read_benchmark(path: Path) -> Benchmark:
+    """Read and validate a benchmark file.
+
+    Raises:
+        UserError: one sentence with the file, the key and the remedy.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file; `hptune-bench list benchmarks` shows those at hand") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
+    if len(content) > MAX_BYTES:
+        raise UserError(f"{path}: is larger than 1 MiB, which no benchmark file is; check the path")
+    try:
+        table = tomllib.loads(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UserError(f"{path}: is not valid TOML: {error}") from None
+    return validate(table, str(path))
+
+
+def validate(table: dict[str, Any], where: str) -> Benchmark:
+    """Check a benchmark given as a table, ``where`` naming its source in errors.
+
+    Raises:
+        UserError: one sentence with the source, the key and the remedy.
+    """
+    try:
+        return Benchmark.model_validate(table)
+    except ValidationError as error:
+        raise UserError(f"{where}: {_sentence(error)}") from None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for an error message: ``; did you mean 'hyperband'?`` or the list of what there is."""
+    known = sorted(known)
+    close = difflib.get_close_matches(str(name), known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
+
+
+def _refuse_duplicates(names: Iterable[str], what: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"{what} {name!r} is listed twice; remove one")
+        seen.add(name)
+
+
+_MODELS: dict[str, type[BaseModel]] = {"budget": Budget, "workloads": WorkloadEntry, "primary": Primary}
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first complaint of pydantic as one sentence with the key and what to do."""
+    first = error.errors(include_url=False)[0]
+    parts = [part for part in first["loc"] if part not in ("float", "int")]
+    key = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
+    if first["type"] == "extra_forbidden":
+        parents = [part for part in parts[:-1] if isinstance(part, str)]
+        model = _MODELS.get(parents[-1], Benchmark) if parents else Benchmark
+        return f"unknown key {key!r}{nearest(str(parts[-1]), model.model_fields)}"
+    if first["type"] == "missing":
+        return f"key {key!r} is missing; add it"
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:] if not message.startswith("'") else message
+    given = "" if first["type"] == "value_error" else f" (given: {first['input']!r:.60})"
+    return f"key {key!r}: {message}{given}" if key else message

@@ -1,0 +1,216 @@
+"""The command line: ``hptune-bench``, also ``python -m hptune_bench``.
+
+Heavy modules are imported inside the commands, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hptune_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hptune_bench.benchmark import Benchmark
+
+app = typer.Typer(
+    name="hptune-bench",
+    help=(
+        "Is automatic hyperparameter tuning worth it, compared with the loop you would write by hand? "
+        "Runs hand-written loops beside KerasTuner on the same data, budget and seeds, and reports what came of it.\n\n"
+        "Exit codes: 0 done; 1 some runs failed, or a verification differs; 2 the input is wrong; 130 interrupted."
+    ),
+    epilog="Start with: hptune-bench run benchmarks/smoke.toml",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Folder = Annotated[Path, typer.Argument(help="A results folder.", show_default=False)]
+
+
+def main() -> None:
+    """Run the command line; bad input ends with one sentence and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        print(f"hptune-bench: {error}", file=sys.stderr)  # noqa: T201 - the one place that speaks to the user in errors
+        raise SystemExit(2) from None
+
+
+def _version(value: bool) -> None:
+    if value:
+        from hptune_bench import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    benchmark: Annotated[Path, typer.Argument(help="A benchmark file (.toml).", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Results folder.  [default: results/NAME]")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.  [default: one per core]")] = None,
+    tuner: Annotated[list[str] | None, typer.Option(help="Only this tuner; may be repeated.")] = None,
+    workload: Annotated[list[str] | None, typer.Option(help="Only this workload; may be repeated.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds, instead of the file's.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Budget of every run: 20trainings, 500epochs, 20trials or 60s.")
+    ] = None,
+    trainer: Annotated[str | None, typer.Option(help="compiled, stock or fake, instead of the file's.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Discard what the results folder holds.")] = False,
+) -> None:
+    """Run a benchmark, or what is missing of it; then write tables and report.
+
+    A finished run is never run again: stop whenever you like, and give the same command to go on.
+    """
+    from hptune_bench import screen
+    from hptune_bench.benchmark import read_benchmark
+    from hptune_bench.execution.runner import Campaign
+
+    definition = _narrowed(read_benchmark(benchmark), tuner, workload, seeds, budget, trainer)
+    folder = out or Path("results") / definition.name
+    console = screen.console()
+    with screen.observer(console) as observer:
+        campaign = Campaign(
+            benchmark=definition,
+            folder=folder,
+            workers=workers or _cores(),
+            command=_command(),
+            observer=observer,
+            on_round=lambda final: _after_round(console, folder, final),
+        )
+        screen.search_spaces(console, campaign.workloads)
+        summary = campaign.run(fresh=fresh)
+    console.print(f"{summary.done} of {summary.planned} runs done, {summary.failed} failed.")
+    console.print(f"Report: {folder / 'report.md'}", soft_wrap=True)
+    if summary.interrupted:
+        console.print("Interrupted: the same command goes on where this one stopped.")
+        raise typer.Exit(130)
+    if summary.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="Results folders of one benchmark.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Where to write.  [default: the first folder]")] = None,
+) -> None:
+    """Write the report of finished (or unfinished) results again: report.md, report.html, plots, tables."""
+    from hptune_bench.report import write_report
+    from hptune_bench.results import read_campaign
+
+    campaigns = [read_campaign(folder) for folder in folders]
+    typer.echo(write_report(campaigns, out or folders[0]))
+
+
+@app.command()
+def show(folder: Folder) -> None:
+    """Show the standing, the best configurations and the best models of a results folder on the screen."""
+    from hptune_bench import screen
+    from hptune_bench.results import read_campaign
+
+    campaign = read_campaign(folder)
+    console = screen.console()
+    screen.standing(console, campaign)
+    screen.best_configurations(console, campaign)
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[str, typer.Argument(help="workloads, tuners or benchmarks; all where nothing is given.")] = "",
+) -> None:
+    """List the workloads, tuners and benchmark files at hand."""
+    from hptune_bench import screen
+    from hptune_bench.benchmark import nearest
+
+    kinds = {"workloads": screen.workloads, "tuners": screen.tuners, "benchmarks": screen.benchmarks}
+    if what and what not in kinds:
+        raise UserError(f"list: there is nothing called {what!r} to list{nearest(what, kinds)}")
+    console = screen.console()
+    for kind, show_kind in kinds.items():
+        if what in ("", kind):
+            show_kind(console)
+
+
+def _narrowed(
+    definition: Benchmark,
+    tuners: list[str] | None,
+    workloads: list[str] | None,
+    seeds: int | None,
+    budget: str | None,
+    trainer: str | None,
+) -> Benchmark:
+    """The benchmark with what the command line changes.
+
+    Raises:
+        UserError: a tuner or workload that the benchmark does not have, or a value that is none.
+    """
+    from hptune_bench.benchmark import Budget, nearest, validate
+
+    table = definition.model_dump(exclude_none=True, exclude_defaults=True)
+    entries = [
+        {**entry.model_dump(exclude_none=True, exclude_defaults=True), "tuners": list(definition.tuners_of(entry))}
+        for entry in definition.workloads
+    ]
+    if workloads:
+        names = [entry["name"] for entry in entries]
+        for name in workloads:
+            if name not in names:
+                raise UserError(f"--workload {name!r} is not in {definition.name}{nearest(name, names)}")
+        entries = [entry for entry in entries if entry["name"] in workloads]
+    if tuners:
+        known = sorted({name for entry in entries for name in entry["tuners"]})
+        for name in tuners:
+            if name not in known:
+                raise UserError(f"--tuner {name!r} is not in {definition.name}{nearest(name, known)}")
+        entries = [{**entry, "tuners": [name for name in entry["tuners"] if name in tuners]} for entry in entries]
+        entries = [entry for entry in entries if entry["tuners"]]
+    if budget is not None:
+        table["budget"] = Budget.parse(budget).model_dump(exclude_none=True)
+        for entry in entries:
+            entry.pop("budget", None)
+    if seeds is not None:
+        table["seeds"] = seeds
+    if trainer is not None:
+        table["trainer"] = trainer
+    table["workloads"] = entries
+    return validate(table, "command line")
+
+
+def _after_round(console: Console, folder: Path, final: bool) -> None:
+    from hptune_bench import screen
+    from hptune_bench.report import write_report
+    from hptune_bench.results import read_campaign
+
+    campaign = read_campaign(folder)
+    if not campaign.runs.empty:
+        screen.standing(console, campaign)
+        write_report([campaign], folder, quick=not final)
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _command() -> str:
+    """The command as a reader can give it again."""
+    return shlex.join(["hptune-bench", *sys.argv[1:]])

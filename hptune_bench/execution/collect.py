@@ -1,0 +1,245 @@
+"""From journals to the CSV files: a pure view, rebuilt whole each time, sorted so that no order of work shows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hptune_bench.benchmark import RunId
+from hptune_bench.execution import journal
+from hptune_bench.execution.journal import Contents, Entry
+from hptune_bench.files import write_atomic
+from hptune_bench.interfaces import Direction
+from hptune_bench.records import EpochRecord, NoiseRecord, Record, RunRecord, TrialRecord, row
+from hptune_bench.search_space import canonical
+from hptune_bench.tuners.stock_rule import stock_would_stop_at
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Described:
+    """What collecting needs to know of a workload: its direction and the metrics whose best value is kept."""
+
+    objective: str
+    direction: Direction
+    metrics: Mapping[str, Direction]
+
+
+def noise_path(workload: str) -> str:
+    """Journal of the untuned configuration's retrainings, relative to the results folder."""
+    return f"noise/{workload}.jsonl"
+
+
+def stock_clock_path(workload: str) -> str:
+    """The measured cost of stock Keras, relative to the results folder."""
+    return f"stock_clock/{workload}.json"
+
+
+def collect(folder: Path, runs: Iterable[RunId], workloads: Mapping[str, Described]) -> list[str]:
+    """Rebuild ``runs.csv``, ``trials.csv``, ``epochs.csv``, ``noise.csv`` and ``stock_clock.csv``; returns their names.
+
+    Unfinished runs appear as ``interrupted`` with the trials that they have.
+
+    Raises:
+        journal.JournalDamaged: a journal is not intact.
+    """
+    run_rows: list[Record] = []
+    trial_rows: list[Record] = []
+    epoch_rows: list[Record] = []
+    noise_rows: list[Record] = []
+    for run in sorted(set(runs)):
+        contents = journal.read(folder / run.path)
+        if not contents.entries:
+            continue
+        record, trials, epochs = records_of(run, contents, workloads[run.workload])
+        run_rows.append(record)
+        trial_rows += trials
+        epoch_rows += epochs
+        noise_rows += retrainings(run.workload, run.tuner, run.seed, contents)
+    clock: list[dict[str, Any]] = []
+    for name in sorted(workloads):
+        noise_rows += retrainings(name, "", 1, journal.read(folder / noise_path(name)))
+        measured = folder / stock_clock_path(name)
+        if measured.exists():
+            clock += json.loads(measured.read_text(encoding="utf-8"))
+    tables = {
+        "runs.csv": [row(record) for record in run_rows],
+        "trials.csv": [row(record) for record in trial_rows],
+        "epochs.csv": [row(record) for record in epoch_rows],
+        "noise.csv": [row(record) for record in noise_rows],
+        "stock_clock.csv": clock,
+    }
+    written = []
+    for name, rows in tables.items():
+        if rows:
+            write_atomic(folder / name, to_csv(rows))
+            written.append(name)
+        else:
+            (folder / name).unlink(missing_ok=True)
+    return written
+
+
+def records_of(
+    run: RunId, contents: Contents, workload: Described
+) -> tuple[RunRecord, list[TrialRecord], list[EpochRecord]]:
+    """The records of one journal."""
+    sign = 1 if workload.direction == "min" else -1
+    trials: list[TrialRecord] = []
+    epochs: list[EpochRecord] = []
+    spent, elapsed, best_so_far = 0, 0.0, math.inf
+    best: Entry | None = None
+    for entry in contents.of_kind("trial"):
+        before = elapsed + entry["tuner_s"]
+        history: Mapping[str, Sequence[float]] = entry["history"]
+        for index in range(entry["epochs"]):
+            value = sign * history[workload.objective][index]
+            best_so_far = min(best_so_far, value if math.isfinite(value) else math.inf)
+            epochs.append(
+                EpochRecord(
+                    workload=run.workload,
+                    tuner=run.tuner,
+                    seed=run.seed,
+                    trial=entry["trial"],
+                    epoch=entry["first_epoch"] + index + 1,
+                    spent_epochs=spent + index + 1,
+                    elapsed_s=before + entry["train_s"] * (index + 1) / entry["epochs"],
+                    best_so_far=best_so_far,
+                    logs={name: values[index] for name, values in history.items()},
+                )
+            )
+        spent += entry["charged"]
+        elapsed = before + entry["train_s"]
+        if entry["incumbent"]:
+            best = entry
+        trials.append(_trial(run, entry, spent, elapsed, workload))
+    end = contents.end
+    failed = [trial for trial in trials if trial.status not in ("completed", "truncated")]
+    record = RunRecord(
+        workload=run.workload,
+        tuner=run.tuner,
+        seed=run.seed,
+        status=end["status"] if end else "interrupted",
+        reason=end["reason"] if end else "not finished",
+        trials=len(trials),
+        failed=len(failed),
+        epochs=sum(trial.epochs for trial in trials),
+        unspent=end["unspent"] if end else 0,
+        elapsed_s=elapsed,
+        train_s=sum(trial.train_s for trial in trials),
+        tuner_s=sum(trial.tuner_s for trial in trials),
+        compile_s=sum(trial.compile_s for trial in trials),
+        wall_s=end["wall_s"] if end else math.nan,
+        cpu_s=sum(trial.cpu_s for trial in trials),
+        best_trial=best["trial"] if best else None,
+        best_score=best["score"] if best else math.inf,
+        best_epoch=best["best_epoch"] if best else None,
+        stock_would_stop_at=stock_would_stop_at([trial.reported for trial in trials]),
+        test_score=best["test_score"] if best else None,
+        facts=contents.entries[0].get("facts", {}),
+        test=best["test"] if best else {},
+        hp=best["request"]["configuration"] if best else {},
+    )
+    return record, trials, epochs
+
+
+def _trial(run: RunId, entry: Entry, spent: int, elapsed: float, workload: Described) -> TrialRecord:
+    best, best_at = {}, {}
+    for name, direction in {workload.objective: workload.direction, **workload.metrics}.items():
+        found = best_of(entry["history"].get(name, ()), direction)
+        if found is not None:
+            best[name], best_at[name] = found[0], entry["first_epoch"] + found[1] + 1
+    request = entry["request"]
+    return TrialRecord(
+        workload=run.workload,
+        tuner=run.tuner,
+        seed=run.seed,
+        trial=entry["trial"],
+        status=entry["status"],
+        configuration=canonical(request["configuration"]),
+        score=entry["score"],
+        reported=entry["reported"],
+        best_epoch=entry["best_epoch"],
+        first_epoch=entry["first_epoch"],
+        epochs=entry["epochs"],
+        charged=entry["charged"],
+        spent_epochs=spent,
+        elapsed_s=elapsed,
+        train_s=entry["train_s"],
+        tuner_s=entry["tuner_s"],
+        compile_s=entry["compile_s"],
+        cpu_s=entry["cpu_s"],
+        incumbent=entry["incumbent"],
+        test_score=entry["test_score"],
+        resumed_from=request["resume"],
+        restarted_from=request["restart"],
+        error=entry["error"],
+        best=best,
+        best_at=best_at,
+        test=entry["test"],
+        hp=request["configuration"],
+    )
+
+
+def best_of(values: Sequence[float], direction: Direction) -> tuple[float, int] | None:
+    """The best finite value and its index (the earliest of equals); None where nothing is finite."""
+    sign = 1 if direction == "min" else -1
+    finite = [(sign * value, index) for index, value in enumerate(values) if math.isfinite(value)]
+    if not finite:
+        return None
+    value, index = min(finite)
+    return sign * value, index
+
+
+def retrainings(workload: str, tuner: str, seed: int, contents: Contents) -> Iterator[NoiseRecord]:
+    for entry in contents.of_kind("retraining"):
+        yield NoiseRecord(
+            workload=workload,
+            tuner=tuner,
+            seed=seed,
+            repeat=entry["repeat"],
+            status=entry["status"],
+            configuration=canonical(entry["configuration"]),
+            score=entry["score"],
+            best_epoch=entry["best_epoch"],
+            epochs=entry["epochs"],
+            train_s=entry["train_s"],
+            test_score=entry["test_score"],
+            test=entry["test"],
+        )
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV. Columns that only some rows have stand where the first of them has them, empty elsewhere.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    columns: list[str] = []
+    for keys in dict.fromkeys(tuple(entry) for entry in rows):
+        position = 0
+        for name in keys:
+            if name in columns:
+                position = columns.index(name) + 1
+            else:
+                columns.insert(position, name)
+                position += 1
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    for entry in rows:
+        writer.writerow([_cell(entry.get(name)) for name in columns])
+    return buffer.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return "'" + value
+    return value

@@ -1,0 +1,153 @@
+"""The journal of a run: append-only JSON lines with a checksum each; the source of truth of a campaign.
+
+Each line is ``{"crc": "<CRC-32 of the entry's bytes>", "entry": {...}}``. A line that power loss or a kill tore off at
+the end is dropped; a line that was damaged in the middle is detected, never silently used. Non-finite floats are
+written as ``{"$float": "NaN"}``, so that every line is strict JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Entry = dict[str, Any]
+
+_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+MAX_LINE = 64 * 2**20
+"""Bytes of the longest line that is read: a journal is data from outside, and must not fill the memory."""
+
+
+class JournalDamaged(Exception):
+    """A line before the last is no longer what was written."""
+
+    def __init__(self, path: Path, line: int, why: str) -> None:
+        super().__init__(f"{path}: line {line} is damaged ({why})")
+        self.path, self.line = path, line
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a journal holds.
+
+    Attributes:
+        entries: the intact entries, in order.
+        length: bytes up to the end of the last intact line.
+        torn: whether an incomplete last line follows.
+    """
+
+    entries: tuple[Entry, ...]
+    length: int
+    torn: bool
+
+    def of_kind(self, kind: str) -> list[Entry]:
+        return [entry for entry in self.entries if entry["kind"] == kind]
+
+    @property
+    def end(self) -> Entry | None:
+        """The closing entry; None while the run is unfinished."""
+        return self.entries[-1] if self.entries and self.entries[-1]["kind"] == "end" else None
+
+
+def encode_line(entry: Mapping[str, Any]) -> bytes:
+    body = json.dumps(_to_json(entry), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return b'{"crc":"%08x","entry":%s}\n' % (zlib.crc32(body.encode()), body.encode())
+
+
+def decode_line(line: bytes) -> Entry:
+    """The entry of one line.
+
+    Raises:
+        ValueError: the line is not one that ``encode_line`` wrote.
+    """
+    prefix, body = line[:26], line[26:-1]
+    if prefix[:8] != b'{"crc":"' or prefix[16:] != b'","entry":' or line[-1:] != b"}":
+        raise ValueError("it does not have the form of a journal line")
+    if b"%08x" % zlib.crc32(body) != prefix[8:16]:
+        raise ValueError("its checksum does not match")
+    entry = json.loads(body)
+    if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
+        raise ValueError("it holds no entry")
+    return _from_json(entry)
+
+
+def read(path: Path) -> Contents:
+    """Read a journal; a missing file is an empty one.
+
+    Raises:
+        JournalDamaged: a line other than a torn last one is not intact.
+    """
+    entries: list[Entry] = []
+    length = 0
+    torn = False
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError:
+        return Contents((), 0, False)
+    with stream:
+        number = 0
+        while line := stream.readline(MAX_LINE):
+            number += 1
+            if not line.endswith(b"\n"):
+                if len(line) == MAX_LINE:
+                    raise JournalDamaged(path, number, "it is longer than any journal line")
+                torn = True
+                break
+            try:
+                entries.append(decode_line(line[:-1]))
+            except ValueError as error:
+                raise JournalDamaged(path, number, str(error)) from None
+            length += len(line)
+    return Contents(tuple(entries), length, torn)
+
+
+class Journal:
+    """Appends entries to one journal file. Opening it cuts off a torn last line."""
+
+    def __init__(self, path: Path, contents: Contents) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._stream = path.open("ab")
+        if contents.torn:
+            self._stream.truncate(contents.length)
+
+    def append(self, entry: Mapping[str, Any], *, durable: bool = True) -> None:
+        """Write one entry; ``durable`` forces it to the disk before it returns."""
+        self._stream.write(encode_line(entry))
+        self._stream.flush()
+        if durable:
+            os.fsync(self._stream.fileno())
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$float": "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
+    if isinstance(value, Mapping):
+        return {str(key): _to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_json(item) for item in value]
+    return value
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        if len(value) == 1 and value.get("$float") in _NON_FINITE:
+            return _NON_FINITE[value["$float"]]
+        return {key: _from_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_from_json(item) for item in value]
+    return value

@@ -1,0 +1,194 @@
+"""Long-lived worker processes on this machine, one per core.
+
+The executor hands out tasks in order, keeps a task's worker under watch, and starts a new worker where one died or
+retired. It knows nothing of tuners or results: whoever gives it tasks says, by callbacks, what a death means.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Task = Mapping[str, Any]
+Event = Mapping[str, Any]
+
+
+@dataclass
+class Worker:
+    """One process and what it is doing."""
+
+    slot: int
+    process: subprocess.Popen[str]
+    task: Task | None = None
+    trial: int | None = None
+    trial_began: float = 0.0
+    timed_out: bool = False
+    retiring: bool = False
+    buffer: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What the executor reports.
+
+    Attributes:
+        event: anything a worker says, with the task it is about and the slot of the worker.
+        done: a task ended with this event.
+        died: a worker died in this task (with the trial and seconds if it was killed for its timeout); returns True
+            where the task is to be started again.
+    """
+
+    event: Callable[[int, Task, Event], None]
+    done: Callable[[Task, Event], None]
+    died: Callable[[Task, int | None, float | None], bool]
+
+
+class LocalExecutor:
+    """Runs tasks on ``workers`` processes until the queue is empty or ``stop`` was called."""
+
+    def __init__(self, workers: int, logs: Path, callbacks: Callbacks, trial_timeout: float | None = None) -> None:
+        self._size = workers
+        self._logs = logs
+        self._callbacks = callbacks
+        self._timeout = trial_timeout
+        self._queue: deque[Task] = deque()
+        self._workers: dict[int, Worker] = {}
+        self._selector = selectors.DefaultSelector()
+        self._stopping = False
+
+    def run(self, tasks: Iterable[Task]) -> None:
+        """Work until nothing is left. On any exception the workers are killed."""
+        self._queue.extend(tasks)
+        try:
+            for slot in range(min(self._size, len(self._queue))):
+                self._spawn(slot)
+            while self._workers:
+                for key, _ in self._selector.select(timeout=0.5):
+                    self._read(key.data)
+                self._kill_overdue()
+        finally:
+            for worker in list(self._workers.values()):
+                worker.process.kill()
+                worker.process.wait()
+            self._selector.close()
+
+    def add(self, task: Task) -> None:
+        """Queue one more task (callbacks may)."""
+        self._queue.append(task)
+
+    def stop(self) -> None:
+        """Let every worker finish its trial, then end."""
+        self._stopping = True
+        self._queue.clear()
+        for worker in self._workers.values():
+            self._tell(worker, {"kind": "stop"})
+            if worker.task is None:
+                self._tell(worker, {"kind": "quit"})
+
+    @property
+    def pids(self) -> list[int]:
+        return [worker.process.pid for worker in self._workers.values()]
+
+    def _spawn(self, slot: int) -> None:
+        self._logs.mkdir(parents=True, exist_ok=True)
+        environment = {
+            **os.environ,
+            # One thread each: two workers on two cores must not fight over them, and BayesianOptimization's proposals
+            # depend on the number of threads in their last digits.
+            **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+            "PYTHONHASHSEED": "0",
+            "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+            "HPTUNE_BENCH_CORE": str(slot),
+        }
+        with (self._logs / f"worker-{slot + 1}.log").open("a", encoding="utf-8") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "hptune_bench.execution.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
+                text=True,
+                encoding="utf-8",
+            )
+        worker = Worker(slot, process)
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        self._selector.register(process.stdout, selectors.EVENT_READ, worker)
+        self._workers[slot] = worker
+
+    def _read(self, worker: Worker) -> None:
+        assert worker.process.stdout is not None
+        chunk = os.read(worker.process.stdout.fileno(), 1 << 16)
+        if not chunk:
+            self._gone(worker)
+            return
+        worker.buffer += chunk.decode("utf-8", errors="replace")
+        *lines, worker.buffer = worker.buffer.split("\n")
+        for line in lines:
+            self._heard(worker, json.loads(line))
+
+    def _heard(self, worker: Worker, event: Event) -> None:
+        kind = event["event"]
+        if kind == "ready":
+            self._give(worker)
+            return
+        assert worker.task is not None
+        if kind == "start":
+            worker.trial, worker.trial_began = event["trial"], time.monotonic()
+        elif kind == "trial":
+            worker.trial = None
+        if kind == "done":
+            task, worker.task, worker.trial = worker.task, None, None
+            worker.retiring = event["retire"]
+            self._callbacks.done(task, event)
+            if not worker.retiring:
+                self._give(worker)
+        else:
+            self._callbacks.event(worker.slot, worker.task, event)
+
+    def _give(self, worker: Worker) -> None:
+        if self._queue:
+            worker.task = self._queue.popleft()
+            self._tell(worker, worker.task)
+        else:
+            self._tell(worker, {"kind": "quit"})
+
+    def _tell(self, worker: Worker, message: Task) -> None:
+        assert worker.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has died: its end of file is on its way
+            worker.process.stdin.write(json.dumps(message) + "\n")
+            worker.process.stdin.flush()
+
+    def _gone(self, worker: Worker) -> None:
+        assert worker.process.stdout is not None
+        assert worker.process.stdin is not None
+        self._selector.unregister(worker.process.stdout)
+        worker.process.wait()
+        worker.process.stdout.close()
+        with contextlib.suppress(BrokenPipeError):
+            worker.process.stdin.close()
+        del self._workers[worker.slot]
+        if worker.task is not None and not self._stopping:
+            seconds = time.monotonic() - worker.trial_began if worker.timed_out else None
+            if self._callbacks.died(worker.task, worker.trial, seconds):
+                self._queue.appendleft(worker.task)
+        if self._queue:
+            self._spawn(worker.slot)
+
+    def _kill_overdue(self) -> None:
+        if self._timeout is None:
+            return
+        for worker in self._workers.values():
+            if worker.trial is not None and time.monotonic() - worker.trial_began > self._timeout:
+                worker.timed_out = True
+                worker.process.kill()

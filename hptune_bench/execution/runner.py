@@ -1,0 +1,460 @@
+"""A campaign: which runs are still to do, breadth first over seeds, and what follows each round."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import shutil
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from hptune_bench import __version__, registry
+from hptune_bench.benchmark import Benchmark, RunId, WorkloadEntry, expand
+from hptune_bench.environment import TRAINING_PACKAGES, environment, versions
+from hptune_bench.errors import UserError
+from hptune_bench.execution import collect, journal
+from hptune_bench.execution.ledger import Limits
+from hptune_bench.execution.local import Callbacks, LocalExecutor
+from hptune_bench.execution.lock import locked
+from hptune_bench.files import write_atomic
+from hptune_bench.fingerprint import fingerprint, settings
+from hptune_bench.interfaces import Workload
+
+MAX_TASK_DEATHS = 3
+"""Deaths of a task's worker, outside any trial, after which the task is given up."""
+
+Task = dict[str, Any]
+
+
+class Observer(Protocol):
+    """Whoever shows the progress of a campaign."""
+
+    def planned(self, runs: list[RunId], done: list[RunId]) -> None: ...
+
+    def event(self, slot: int, task: Mapping[str, Any], event: Mapping[str, Any]) -> None: ...
+
+    def finished(self, task: Mapping[str, Any], status: str) -> None: ...
+
+    def round_done(self, seed: int) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+    def stopping(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a campaign ended: numbers of runs, and whether it was interrupted."""
+
+    planned: int
+    done: int
+    failed: int
+    interrupted: bool
+
+
+@dataclass
+class Campaign:
+    """One benchmark in one results folder.
+
+    Attributes:
+        on_round: called after each round and at the end, with the tables up to date; ``final`` says which.
+    """
+
+    benchmark: Benchmark
+    folder: Path
+    workers: int
+    command: str
+    observer: Observer
+    on_round: Callable[[bool], None] = lambda final: None
+
+    def __post_init__(self) -> None:
+        where = f"benchmark {self.benchmark.name!r}"
+        self.workloads: dict[str, Workload] = {}
+        for entry in self.benchmark.workloads:
+            workload = registry.make_workload(entry.name, entry.options, f"{where}, workload {entry.name!r}")
+            self.workloads[entry.name] = workload
+            for tuner in self.benchmark.tuners_of(entry):
+                registry.check_tuner(tuner, workload, f"{where}, workload {entry.name!r}")
+        if self.benchmark.primary is not None:
+            for tuner in (*self.benchmark.primary.tuners, self.benchmark.primary.against):
+                registry.tuner_info(tuner, f"{where}, primary")
+        self.runs = list(expand(self.benchmark))
+        self._deaths: Counter[str] = Counter()
+        self._warnings: list[str] = []
+        self._started = _now()
+        self._executor: LocalExecutor | None = None
+        self._interrupts = 0
+
+    # --- the definition ------------------------------------------------------------------------------------------
+
+    def _limits(self, entry: WorkloadEntry) -> Limits:
+        budget = self.benchmark.budget_of(entry)
+        full = self.workloads[entry.name].full_epochs
+        return Limits(epochs=budget.epoch_limit(full), trials=budget.trials, seconds=budget.seconds)
+
+    def _definitions(self) -> dict[str, dict[str, Any]]:
+        """For each workload, what a run of it depends on: equal definitions may share a folder."""
+        trains = self.benchmark.trainer != "fake"
+        return {
+            entry.name: {
+                "trainer": self.benchmark.trainer,
+                "budget": dataclasses.asdict(self._limits(entry)),
+                "options": dict(entry.options),
+                "workload": fingerprint(self.workloads[entry.name], with_data=trains),
+                "trial_timeout": self.benchmark.trial_timeout,
+                "versions": versions(TRAINING_PACKAGES) if trains else {},
+            }
+            for entry in self.benchmark.workloads
+        }
+
+    def _check_folder(self, definitions: Mapping[str, Mapping[str, Any]]) -> list[RunId]:
+        """The runs that are already done.
+
+        Raises:
+            UserError: the folder holds runs of another definition; the difference is named.
+        """
+        done = []
+        for run in self.runs:
+            contents = self._read(run)
+            if not contents.entries:
+                continue
+            wanted, found = definitions[run.workload], contents.entries[0].get("definition", {})
+            for key, value in wanted.items():
+                if json.loads(json.dumps(value)) != found.get(key):
+                    raise UserError(_difference(self.folder, run, key, found.get(key), value))
+            if contents.end is not None:
+                done.append(run)
+        return done
+
+    def _read(self, run: RunId) -> journal.Contents:
+        """A run's journal; a damaged one is put aside, so that the run is done again."""
+        path = self.folder / run.path
+        try:
+            contents = journal.read(path)
+        except journal.JournalDamaged as damage:
+            path.replace(path.with_suffix(".damaged"))
+            self._note(f"{damage}; the run is done again, the damaged journal is kept beside it as .damaged")
+            return journal.read(path)
+        if contents.torn:
+            self._note(f"{path}: its last line was torn off and is dropped")
+        return contents
+
+    def _note(self, text: str) -> None:
+        self._warnings.append(text)
+        self.observer.note(text)
+
+    # --- the campaign --------------------------------------------------------------------------------------------
+
+    def run(self, *, fresh: bool = False) -> Summary:
+        """Do what is still to do, and leave tables, report and manifest.
+
+        Raises:
+            UserError: the folder is locked, not writable, or holds results of another definition.
+        """
+        with locked(self.folder):
+            if fresh:
+                discard(self.folder)
+            definitions = self._definitions()
+            done = self._check_folder(definitions)
+            self.observer.planned(self.runs, done)
+            write_manifest(self.folder, self._manifest("running", definitions))
+            todo = [run for run in self.runs if run not in set(done)]
+            self._pending = Counter(run.seed for run in todo)
+            tasks = self._tasks(todo, definitions)
+            previous = self._catch_signals()
+            try:
+                if tasks:
+                    self._execute(tasks)
+                if not self._interrupts:
+                    models = self._model_tasks(definitions)
+                    if models:
+                        self._execute(models)
+            finally:
+                for number, handler in previous.items():
+                    signal.signal(number, handler)
+            return self._finish(definitions)
+
+    def _execute(self, tasks: list[Task]) -> None:
+        callbacks = Callbacks(event=self.observer.event, done=self._done, died=self._died)
+        self._executor = LocalExecutor(self.workers, self.folder / "logs", callbacks, self.benchmark.trial_timeout)
+        try:
+            self._executor.run(tasks)
+        finally:
+            self._executor = None
+
+    def _tasks(self, todo: list[RunId], definitions: Mapping[str, Mapping[str, Any]]) -> list[Task]:
+        """Runs in order; the tasks off the budget after the first round, so that a first answer comes soon."""
+        entries = {entry.name: entry for entry in self.benchmark.workloads}
+        runs = [
+            self._task("run", run.workload, definitions, tuner=run.tuner, seed=run.seed, path=run.path) for run in todo
+        ]
+        first = [task for task in runs if task["seed"] == min(run.seed for run in todo)] if todo else []
+        extra: list[Task] = []
+        for name in entries:
+            if self.benchmark.noise_repeats and self.benchmark.trainer != "fake":
+                path = collect.noise_path(name)
+                held = len(journal.read(self.folder / path).of_kind("retraining"))
+                if held < self.benchmark.noise_repeats:
+                    repeats = self.benchmark.noise_repeats
+                    extra.append(self._task("noise", name, definitions, tuner="", seed=1, path=path, repeats=repeats))
+            path = collect.stock_clock_path(name)
+            if self.benchmark.stock_clock and self.benchmark.trainer != "fake" and not (self.folder / path).exists():
+                extra.append(self._task("stock_clock", name, definitions, tuner="", seed=1, path=path))
+        return first + extra + runs[len(first) :]
+
+    def _task(self, kind: str, workload: str, definitions: Mapping[str, Mapping[str, Any]], **more: Any) -> Task:
+        definition = definitions[workload]
+        return {
+            "kind": kind,
+            "folder": str(self.folder.resolve()),
+            "workload": workload,
+            "options": definition["options"],
+            "trainer": definition["trainer"],
+            "limits": definition["budget"],
+            "header": {"definition": definition, "package": __version__},
+            **more,
+        }
+
+    def _model_tasks(self, definitions: Mapping[str, Mapping[str, Any]]) -> list[Task]:
+        """Save the best model of each workload whose weights are at hand."""
+        if self.benchmark.trainer == "fake":
+            return []
+        tasks = []
+        for name in self.workloads:
+            best = self._best_run(name)
+            if best is None:
+                continue
+            run, entry = best
+            if (self.folder / run.path).with_suffix(".best.npz").exists():
+                configuration = entry["request"]["configuration"]
+                more = {"tuner": run.tuner, "seed": run.seed, "path": run.path, "configuration": configuration}
+                tasks.append(self._task("model", name, definitions, **more))
+        return tasks
+
+    def _best_run(self, workload: str) -> tuple[RunId, journal.Entry] | None:
+        """The run with the best validation score of a workload, with the trial that has it."""
+        found: list[tuple[float, RunId, journal.Entry]] = []
+        for run in self.runs:
+            if run.workload == workload:
+                trials = journal.read(self.folder / run.path).of_kind("trial")
+                found += [(trial["score"], run, trial) for trial in trials if trial["incumbent"]]
+        if not found:
+            return None
+        _, run, entry = min(found, key=lambda item: (item[0], item[1]))
+        return run, entry
+
+    # --- what the executor reports -------------------------------------------------------------------------------
+
+    def _done(self, task: Mapping[str, Any], event: Mapping[str, Any]) -> None:
+        self.observer.finished(task, event["status"])
+        if event["status"] == "error":
+            self._note(f"{_name(task)}: {event['reason']}")
+            if task["kind"] == "run" and not event.get("keep"):
+                self._append(task, _failed(event["reason"]))
+        if task["kind"] == "run" and event["status"] != "interrupted":
+            self._close_round(task["seed"])
+
+    def _close_round(self, seed: int) -> None:
+        self._pending[seed] -= 1
+        if self._pending[seed] == 0:
+            self._collect()
+            self.observer.round_done(seed)
+            if any(self._pending.values()):
+                self.on_round(False)
+
+    def _died(self, task: Mapping[str, Any], trial: int | None, seconds: float | None) -> bool:
+        name = _name(task)
+        if task["kind"] == "run" and (end := journal.read(self.folder / task["path"]).end) is not None:
+            self._done(task, end)  # it died between its last line and its last word
+            return False
+        if task["kind"] == "run" and trial is not None:
+            if seconds is not None:
+                self._append(task, {"kind": "timeout", "trial": trial, "seconds": seconds, "error": _timeout(seconds)})
+            self.observer.note(f"{name}: the worker died in trial {trial}; the run goes on from its journal")
+            return True
+        self._deaths[name] += 1
+        if self._deaths[name] < MAX_TASK_DEATHS:
+            self.observer.note(f"{name}: the worker died; it is started again")
+            return True
+        reason = f"the worker died {MAX_TASK_DEATHS} times (see {self.folder / 'logs'})"
+        self._note(f"{name}: given up: {reason}")
+        if task["kind"] == "run":
+            self._append(task, _failed(reason))
+            self._close_round(task["seed"])
+        return False
+
+    def _append(self, task: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
+        path = self.folder / task["path"]
+        with journal.Journal(path, journal.read(path)) as log:
+            if path.stat().st_size == 0:
+                log.append({**task["header"], "kind": "run", "facts": {}})
+            log.append(entry)
+
+    def _catch_signals(self) -> dict[int, Any]:
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+        return {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._interrupts += 1
+        if self._interrupts > 1:
+            raise KeyboardInterrupt
+        self.observer.stopping()
+        if self._executor is not None:
+            self._executor.stop()
+
+    # --- what is left behind -------------------------------------------------------------------------------------
+
+    def _described(self) -> dict[str, collect.Described]:
+        return {
+            name: collect.Described(workload.objective, workload.direction, workload.metrics)
+            for name, workload in self.workloads.items()
+        }
+
+    def _collect(self) -> None:
+        collect.collect(self.folder, self._all_runs(), self._described())
+
+    def _all_runs(self) -> list[RunId]:
+        """The planned runs, and others of these workloads that an earlier, larger campaign left in the folder."""
+        found = set(self.runs)
+        for name in self.workloads:
+            for path in (self.folder / "runs" / name).glob("*/s*.jsonl"):
+                found.add(RunId(name, path.parent.name, int(path.stem[1:])))
+        return sorted(found)
+
+    def _finish(self, definitions: Mapping[str, Mapping[str, Any]]) -> Summary:
+        self._collect()
+        ends = [journal.read(self.folder / run.path).end for run in self.runs]
+        summary = Summary(
+            planned=len(self.runs),
+            done=sum(end is not None and end["status"] == "done" for end in ends),
+            failed=sum(end is not None and end["status"] == "failed" for end in ends),
+            interrupted=bool(self._interrupts),
+        )
+        complete = summary.done + summary.failed == summary.planned
+        if complete:
+            for run in self.runs:
+                (self.folder / run.path).with_suffix(".best.npz").unlink(missing_ok=True)
+        manifest = self._manifest("finished" if complete else "interrupted", definitions)
+        write_manifest(self.folder, manifest)
+        self.on_round(True)
+        write_manifest(self.folder, {**manifest, "files": checksums(self.folder)})
+        return summary
+
+    def _manifest(self, status: str, definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        finished = sum(journal.read(self.folder / run.path).end is not None for run in self.runs)
+        workloads = {}
+        for entry in self.benchmark.workloads:
+            limits = definitions[entry.name]["budget"]
+            workloads[entry.name] = {
+                **settings(self.workloads[entry.name]),
+                "budget": self.benchmark.budget_of(entry).model_dump(exclude_none=True),
+                "budget_epochs": limits["epochs"],
+                "trainer": self.benchmark.trainer,
+                "trainer_note": None,
+                "fingerprint": definitions[entry.name]["workload"],
+            }
+        best_models: dict[str, Any] = {}
+        for name in self.workloads:
+            best = self._best_run(name)
+            if best is not None:
+                run, trial = best
+                best_models[name] = {
+                    "file": f"models/{name}.keras" if (self.folder / "models" / f"{name}.keras").exists() else None,
+                    "tuner": run.tuner,
+                    "seed": run.seed,
+                    "trial": trial["trial"],
+                    "score": trial["score"],
+                    "configuration": trial["request"]["configuration"],
+                    "test": trial["test"],
+                }
+        definition = self.benchmark.model_dump(mode="json")
+        for entry in definition["workloads"]:
+            entry["tuners"] = entry["tuners"] or definition["tuners"]
+        return {
+            "schema": 1,
+            "name": self.benchmark.name,
+            "title": self.benchmark.title or self.benchmark.name,
+            "status": status,
+            "command": self.command,
+            "started": self._started,
+            "finished": None if status == "running" else _now(),
+            "benchmark": definition,
+            "environment": environment(),
+            "workers": self.workers,
+            "workloads": workloads,
+            "planned_runs": len(self.runs),
+            "finished_runs": finished,
+            "warnings": self._warnings,
+            "best_models": best_models,
+            "files": {},
+        }
+
+
+def discard(folder: Path) -> None:
+    """Empty a results folder, after making sure that it is one.
+
+    Raises:
+        UserError: the folder has files but no manifest: it is not ours to empty.
+    """
+    entries = [path for path in folder.iterdir() if path.name != ".lock"]
+    if entries and not (folder / "manifest.json").exists():
+        raise UserError(
+            f"{folder}: is no results folder (no manifest.json), so --fresh does not empty it; give another"
+        )
+    for path in entries:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    write_atomic(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a results folder but the manifest itself, the lock, logs and temporary states."""
+    sums = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        passing = path.name.startswith(".") or name.startswith("logs/") or ".state/" in name or name.endswith(".npz")
+        if path.is_file() and name != "manifest.json" and not passing:
+            sums[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return sums
+
+
+def _difference(folder: Path, run: RunId, key: str, was: Any, now: Any) -> str:
+    if isinstance(was, dict) and isinstance(now, dict):
+        name = next(name for name in {**was, **now} if was.get(name) != now.get(name))
+        key, was, now = f"{key}: {name}", was.get(name), now.get(name)
+    if key == "workload":
+        key, was, now = "the workload's code or data", str(was)[:8], str(now)[:8]
+    return (
+        f"{folder}: holds results of another definition: {run} had {key} = {was}, now {now}; "
+        "use --fresh to discard them, or --out for another folder"
+    )
+
+
+def _name(task: Mapping[str, Any]) -> str:
+    return " ".join(str(task[key]) for key in ("kind", "workload", "tuner", "seed") if task[key] != "")
+
+
+def _failed(reason: str) -> dict[str, Any]:
+    return {"kind": "end", "status": "failed", "reason": reason, "detail": "", "unspent": 0, "wall_s": 0.0}
+
+
+def _timeout(seconds: float) -> str:
+    return f"killed after {seconds:.0f} s (trial_timeout)"
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,133 @@
+"""What a worker can be asked to do: a run, the noise floor, the stock clock, the best model."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from hptune_bench import registry
+from hptune_bench.benchmark import RunId
+from hptune_bench.execution import journal, seeds, states
+from hptune_bench.execution.ledger import Limits
+from hptune_bench.execution.search import Interrupted, JournalMismatch, RunSetup, conduct, first_line, retrain
+from hptune_bench.files import write_atomic
+from hptune_bench.interfaces import Trainer, Tuner, Workload
+
+Send = Callable[[Mapping[str, Any]], None]
+Task = Mapping[str, Any]
+
+
+def perform(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
+    """Do one task and say how it ended: ``{"status": "done" | "failed" | "interrupted" | "error", ...}``.
+
+    With ``keep``, an error must leave the journal as it is.
+    """
+    kinds = {"run": _run, "noise": _noise, "stock_clock": _stock_clock, "model": _model}
+    try:
+        return kinds[task["kind"]](task, send, stopping)
+    except Interrupted:
+        return {"status": "interrupted"}
+    except JournalMismatch as mismatch:
+        return {"status": "error", "reason": str(mismatch), "keep": True}
+    except Exception as error:  # noqa: BLE001 - a task that cannot be done must not take the worker with it
+        traceback.print_exc()
+        return {"status": "error", "reason": first_line(error)}
+
+
+def _setup(task: Task, tuner: Tuner | None, send: Send, stopping: Callable[[], bool]) -> RunSetup:
+    folder = Path(task["folder"])
+    workload = _workload(task["workload"], json.dumps(task["options"], sort_keys=True))
+    run = RunId(task["workload"], task["tuner"], task["seed"])
+    return RunSetup(
+        run=run,
+        workload=workload,
+        tuner=tuner,
+        trainer=_trainer(task["trainer"], task["workload"], json.dumps(task["options"], sort_keys=True)),
+        limits=Limits(**task["limits"]),
+        header=task["header"],
+        path=folder / task["path"],
+        progress=send,
+        stopping=stopping,
+    )
+
+
+def _run(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
+    setup = _setup(task, registry.make_tuner(task["tuner"]), send, stopping)
+    end = conduct(setup, journal.read(setup.path))
+    return {"status": end["status"], "reason": end["reason"]}
+
+
+def _noise(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
+    """Retrain the untuned configuration with fresh seeds: how far apart two trainings of one configuration lie."""
+    setup = _setup(task, None, send, stopping)
+    contents = journal.read(setup.path)
+    done = len(contents.of_kind("retraining"))
+    data_seed = seeds.data_seed(setup.workload.family, task["seed"])
+    with journal.Journal(setup.path, contents) as log:
+        if not contents.entries:
+            log.append({**setup.header, "kind": "run", "facts": {}})
+        for repeat in range(done + 1, task["repeats"] + 1):
+            if stopping():
+                raise Interrupted
+            log.append(retrain(setup, setup.workload.untuned, data_seed, repeat, salt="noise"))
+    return {"status": "done"}
+
+
+def _stock_clock(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
+    from hptune_bench.training.stock_clock import measure
+
+    workload = _workload(task["workload"], json.dumps(task["options"], sort_keys=True))
+    rows = [dict(row) for row in measure(workload)]
+    write_atomic(Path(task["folder"]) / task["path"], json.dumps(rows, indent=1) + "\n")
+    return {"status": "done"}
+
+
+def _model(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
+    """Save the best model of a workload as a ``.keras`` file."""
+    folder = Path(task["folder"])
+    options = json.dumps(task["options"], sort_keys=True)
+    workload = _workload(task["workload"], options)
+    trainer = _trainer(task["trainer"], task["workload"], options)
+    weights = states.load_weights(folder / task["path"])
+    if weights is None:
+        return {"status": "error", "reason": "its weights are gone"}
+    data = trainer.data(seeds.data_seed(workload.family, task["seed"]))
+    model = workload.build(task["configuration"], workload.prepare(task["configuration"], data))
+    model.set_weights(weights)
+    target = folder / "models" / f"{task['workload']}.keras"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.tmp.keras")
+    model.save(temporary)
+    os.replace(temporary, target)
+    return {"status": "done"}
+
+
+@functools.cache
+def _workload(name: str, options: str) -> Workload:
+    return registry.make_workload(name, json.loads(options))
+
+
+@functools.cache
+def _trainer(name: str, workload: str, options: str) -> Trainer:
+    from hptune_bench.training import make_trainer
+
+    return make_trainer(name, _workload(workload, options))
+
+
+def structures() -> int:
+    """Structures compiled so far by this process."""
+    compiled = sys.modules.get("hptune_bench.training.compiled")
+    return compiled.structures() if compiled is not None else 0
+
+
+def memory() -> int:
+    """Resident bytes of this process."""
+    return psutil.Process().memory_info().rss

@@ -1,0 +1,73 @@
+"""A worker process: takes tasks as JSON lines on its standard input, reports events as JSON lines on its output.
+
+``python -m hptune_bench.execution.worker`` is a fresh interpreter, so nothing of the parent's memory, threads or
+``__main__`` leaks into a training. What a user's code prints goes to the log, never between the events. When the parent
+dies, its end of the pipe closes and the worker exits at once: an orphan must not write beside its successor.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
+
+MAX_STRUCTURES = 100
+MAX_MEMORY = 2 * 2**30 - 300 * 2**20
+"""Bytes of resident memory after a task that retire a worker: 2 GB, less what one more run may add."""
+
+Send = Callable[[Mapping[str, Any]], None]
+
+
+def main() -> None:
+    """Serve tasks until the input closes, a ``quit`` comes, or this process has grown enough to be replaced."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
+    out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    os.dup2(2, 1)
+
+    def send(event: Mapping[str, Any]) -> None:
+        out.write(json.dumps(event) + "\n")
+
+    tasks: queue.Queue[dict[str, Any]] = queue.Queue()
+    stopping = threading.Event()
+    threading.Thread(target=_listen, args=(sys.stdin, tasks, stopping), daemon=True).start()
+    _pin(int(os.environ.get("HPTUNE_BENCH_CORE", "0")))
+    send({"event": "ready"})
+    while True:
+        task = tasks.get()
+        if task["kind"] == "quit":
+            return
+        from hptune_bench.execution import tasks as work
+        from hptune_bench.training.runtime import configure_tensorflow
+
+        configure_tensorflow()
+        result = work.perform(task, send, stopping.is_set)
+        retire = work.structures() >= MAX_STRUCTURES or work.memory() >= MAX_MEMORY
+        send({"event": "done", "retire": retire, **result})
+        if retire:
+            return
+
+
+def _pin(slot: int) -> None:
+    """Stay on one core: trainings on a shared core would disturb each other's clocks."""
+    if hasattr(os, "sched_setaffinity"):
+        allowed = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {allowed[slot % len(allowed)]})
+
+
+def _listen(stream: TextIO, tasks: queue.Queue[dict[str, Any]], stopping: threading.Event) -> None:
+    for line in stream:
+        message = json.loads(line)
+        if message["kind"] == "stop":
+            stopping.set()
+        else:
+            tasks.put(message)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

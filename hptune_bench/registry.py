@@ -1,0 +1,101 @@
+"""Names to workloads and tuners: built in, from installed packages, or from a user's file.
+
+A built-in workload is a module of ``hptune_bench.workloads`` with a function ``workload(**options)``; a package offers
+its own under the entry point group ``hptune_bench.workloads`` (or ``hptune_bench.tuners``); ``file.py:name`` names an
+object in a user's file. Adding a workload or a tuner touches one new file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from hptune_bench.benchmark import nearest
+from hptune_bench.errors import UserError
+from hptune_bench.interfaces import Tuner, Workload
+from hptune_bench.tuners import TunerInfo, built_in
+
+
+@cache
+def workload_names() -> tuple[str, ...]:
+    """Built-in workloads and those of installed packages."""
+    import hptune_bench.workloads as package
+
+    names = []
+    for module in pkgutil.iter_modules(package.__path__):
+        if hasattr(importlib.import_module(f"{package.__name__}.{module.name}"), "workload"):
+            names.append(module.name)
+    return tuple(sorted({*names, *_entry_points("workloads")}))
+
+
+def make_workload(name: str, options: Mapping[str, Any], where: str = "workload") -> Workload:
+    """The workload of a name, with its options.
+
+    Raises:
+        UserError: no such workload, or options that it does not take.
+    """
+    if name not in workload_names():
+        raise UserError(f"{where}: there is no workload {name!r}{nearest(name, workload_names())}")
+    outside = _entry_points("workloads")
+    factory = (
+        outside[name].load() if name in outside else importlib.import_module(f"hptune_bench.workloads.{name}").workload
+    )
+    try:
+        return factory(**options)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    except TypeError as error:
+        raise UserError(f"{where}: workload {name!r} does not take these options ({error})") from None
+
+
+@cache
+def tuner_infos() -> dict[str, TunerInfo]:
+    """All tuners by name."""
+    outside = {
+        name: TunerInfo(name=name, label=name, factory=point.value, family="plug-in", description=f"from {point.value}")
+        for name, point in _entry_points("tuners").items()
+    }
+    return {**outside, **built_in()}
+
+
+def tuner_info(name: str, where: str = "tuner") -> TunerInfo:
+    """What is known of a tuner without importing it.
+
+    Raises:
+        UserError: no such tuner.
+    """
+    infos = tuner_infos()
+    if name not in infos:
+        raise UserError(f"{where}: there is no tuner {name!r}{nearest(name, infos)}")
+    return infos[name]
+
+
+def make_tuner(name: str) -> Tuner:
+    """The tuner of a name.
+
+    Raises:
+        UserError: no such tuner.
+    """
+    module, _, attribute = tuner_info(name).factory.partition(":")
+    return getattr(importlib.import_module(module), attribute)()
+
+
+@cache
+def _entry_points(group: str) -> dict[str, importlib.metadata.EntryPoint]:
+    return {point.name: point for point in importlib.metadata.entry_points(group=f"hptune_bench.{group}")}
+
+
+def check_tuner(name: str, workload: Workload, where: str) -> None:
+    """Whether a tuner can work on a workload at all.
+
+    Raises:
+        UserError: no such tuner, or one that needs what the workload lacks.
+    """
+    try:
+        tuner_info(name, where).check(workload.name, workload.published)
+    except UserError as error:
+        raise UserError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None

@@ -1,0 +1,136 @@
+"""What the commands show on a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hptune_bench import registry
+from hptune_bench.execution.observers import LiveObserver, PlainObserver
+from hptune_bench.interfaces import Workload
+from hptune_bench.results import Campaign
+from hptune_bench.search_space import describe
+
+
+def console() -> Console:
+    """The console of a command; text from data is always shown literally."""
+    return Console(highlight=False, markup=False)
+
+
+@contextlib.contextmanager
+def observer(console: Console) -> Iterator[PlainObserver]:
+    """Live lines where the terminal can redraw them, plain lines elsewhere."""
+    if console.is_terminal and not console.is_dumb_terminal and console.width >= 60:
+        with LiveObserver(console) as live:
+            yield live
+    else:
+        yield PlainObserver(console)
+
+
+def search_spaces(console: Console, workloads: Mapping[str, Workload]) -> None:
+    """What is tuned: the counterpart of KerasTuner's ``search_space_summary``."""
+    for workload in workloads.values():
+        table = _table(f"{workload.name}: {workload.title}", "hyperparameter", "range", "untuned", "hand-picked")
+        for hp in workload.space:
+            picked = ", ".join(_number(value) for value in workload.hand_picked.get(hp.name, ()))
+            table.add_row(hp.name, describe(hp), _number(workload.untuned.get(hp.name, "")), picked)
+        console.print(table)
+
+
+def standing(console: Console, campaign: Campaign) -> None:
+    """Every tuner's test score so far, and what the comparisons say."""
+    from hptune_bench.analysis import analyse
+
+    analysis = analyse(campaign, quick=True)
+    for name, workload in analysis.workloads.items():
+        label = campaign.manifest["workloads"][name].get("data_label") or ""
+        title = f"{name}{f' ({label} data)' if label else ''}: test score of the selected model, smaller is better"
+        table = _table(title, "tuner", "after", "median", "quartiles", "seeds", "epochs", "seconds", "failed trials")
+        for row in workload.summary.to_dict("records"):
+            spread = f"{_number(row['test_low'])} to {_number(row['test_high'])}"
+            cells = (
+                row["at"],
+                row["test_median"],
+                spread,
+                row["runs"],
+                row["epochs"],
+                row["elapsed_s"],
+                row["failed_trials"],
+            )
+            table.add_row(row["tuner"], *(_number(cell) for cell in cells))
+        console.print(table)
+    for sentence in analysis.verdict:
+        console.print(Text(f"- {sentence.text}"), soft_wrap=False)
+
+
+def best_configurations(console: Console, campaign: Campaign, count: int = 10) -> None:
+    """The best trials of each workload by validation score, and where its best model is kept."""
+    for name, facts in campaign.manifest["workloads"].items():
+        trials = campaign.trials
+        if not trials.empty:
+            trials = trials[(trials["workload"] == name) & trials["score"].notna()].nsmallest(
+                count, "score", keep="first"
+            )
+        table = _table(
+            f"{name}: best {count} trials by validation score", "score", "tuner", "seed", "trial", "configuration"
+        )
+        for row in trials.to_dict("records"):
+            table.add_row(*(_number(row[key]) for key in ("score", "tuner", "seed", "trial", "configuration")))
+        console.print(table)
+        model = campaign.manifest.get("best_models", {}).get(name)
+        if model and model.get("file"):
+            tests = ", ".join(f"test {metric} {_number(value)}" for metric, value in model["test"].items())
+            console.print(f"best model: {campaign.path / model['file']} ({tests})", soft_wrap=True)
+        untuned = ", ".join(f"{key} {_number(value)}" for key, value in facts["untuned"].items())
+        console.print(f"untuned configuration: {untuned}", soft_wrap=True)
+
+
+def workloads(console: Console) -> None:
+    """The workloads by name."""
+    table = _table("workloads", "name", "hyperparameters", "what it is")
+    for name in registry.workload_names():
+        workload = registry.make_workload(name, {})
+        table.add_row(name, str(len(workload.space)), workload.title)
+    console.print(table)
+
+
+def tuners(console: Console) -> None:
+    """The tuners by name."""
+    table = _table("tuners", "name", "family", "what it does")
+    for name, info in registry.tuner_infos().items():
+        table.add_row(name, info.family, info.description)
+    console.print(table)
+
+
+def benchmarks(console: Console) -> None:
+    """The benchmark files in ``benchmarks/``."""
+    from hptune_bench.benchmark import read_benchmark
+
+    table = _table("benchmarks", "file", "workloads", "seeds", "title")
+    for path in sorted(Path("benchmarks").glob("*.toml")):
+        benchmark = read_benchmark(path)
+        names = ", ".join(entry.name for entry in benchmark.workloads)
+        table.add_row(str(path), names, str(benchmark.seeds), benchmark.title)
+    console.print(table)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=Text(title), title_justify="left", header_style="bold")
+    for name in columns:
+        table.add_column(Text(name), overflow="fold")
+    return table
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        if math.isnan(value):
+            return ""
+        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e9 else f"{value:.4g}"
+    return str(value)

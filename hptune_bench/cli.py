@@ -76,9 +76,10 @@ def run(
     trainer: Annotated[str | None, typer.Option(help="compiled, stock or fake, instead of the file's.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Discard what the results folder holds.")] = False,
 ) -> None:
-    """Run a benchmark, or what is missing of it; then write tables and report.
+    """Run a benchmark, or what is missing of it.
 
-    A finished run is never run again: stop whenever you like, and give the same command to go on.
+    Tables and report are written after each round of seeds. A finished run is never run again: stop whenever you
+    like, and give the same command to go on.
     """
     from hptune_bench import screen
     from hptune_bench.benchmark import read_benchmark
@@ -112,7 +113,10 @@ def report(
     folders: Annotated[list[Path], typer.Argument(help="Results folders of one benchmark.", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="Where to write.  [default: the first folder]")] = None,
 ) -> None:
-    """Write the report of finished (or unfinished) results again: report.md, report.html, plots, tables."""
+    """Write the report of results again.
+
+    It makes report.md, report.html, plots and tables; unfinished results do too, and the report says what is missing.
+    """
     from hptune_bench.report import write_report
     from hptune_bench.results import read_campaign
 
@@ -122,7 +126,7 @@ def report(
 
 @app.command()
 def show(folder: Folder) -> None:
-    """Show the standing, the best configurations and the best models of a results folder on the screen."""
+    """Show standing, best configurations and models."""
     from hptune_bench import screen
     from hptune_bench.results import read_campaign
 

@@ -140,3 +140,14 @@ def row(record: Record) -> dict[str, Any]:
         else:
             flat[item.name] = value
     return flat
+
+
+def dictionary(kind: type[Record]) -> str:
+    """The columns of a kind of record as a Markdown table."""
+    lines = ["| column | unit | meaning |", "| --- | --- | --- |"]
+    for item in dataclasses.fields(kind):
+        name = item.name
+        if "prefix" in item.metadata:
+            name = f"{item.metadata['prefix']}<name>{item.metadata['suffix']}"
+        lines.append(f"| `{name}` | {item.metadata['unit']} | {item.metadata['meaning']} |")
+    return "\n".join(lines)

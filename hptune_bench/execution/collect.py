@@ -218,7 +218,7 @@ def retrainings(workload: str, tuner: str, seed: int, contents: Contents) -> Ite
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as CSV. Columns that only some rows have stand where the first of them has them, empty elsewhere.
 
-    Text that a spreadsheet would take for a formula gets an apostrophe in front.
+    Text that a spreadsheet would take for a formula gets an apostrophe in front; control characters become spaces.
     """
     columns: list[str] = []
     for keys in dict.fromkeys(tuple(entry) for entry in rows):
@@ -240,6 +240,7 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 def _cell(value: Any) -> Any:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
+    if isinstance(value, str):
+        printable = "".join(letter if letter.isprintable() else " " for letter in value)
+        return f"'{printable}" if value.startswith(_FORMULA) else printable
     return value

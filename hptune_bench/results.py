@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,3 +56,65 @@ def _read(path: Path) -> pd.DataFrame:
         return pd.read_csv(path, keep_default_na=True, dtype={"workload": str, "tuner": str, "configuration": str})
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as CSV ({error}); run the benchmark again or restore it") from None
+
+
+def merge(campaigns: Sequence[Campaign]) -> Campaign:
+    """Campaigns of one benchmark as one: other seeds, tuners or workloads of the same definition.
+
+    A run that several of them hold counts once, from the first that has it. The first manifest speaks for all; what
+    only others hold (workloads, warnings, best models) is added.
+
+    Raises:
+        UserError: no campaign, other benchmarks, or one workload with two definitions.
+    """
+    if not campaigns:
+        raise UserError("no results folder to report on; give at least one")
+    first = campaigns[0]
+    if len(campaigns) == 1:
+        return first
+    manifest = dict(first.manifest)
+    for other in campaigns[1:]:
+        if other.manifest.get("name") != first.manifest.get("name"):
+            raise UserError(
+                f"{other.path}: this is benchmark {other.manifest.get('name')!r}, but {first.path} is "
+                f"{first.manifest.get('name')!r}; report on folders of one benchmark"
+            )
+        _same_workloads(first, other, manifest.get("workloads") or {})
+        for key in ("workloads", "best_models", "best_known"):
+            manifest[key] = {**(other.manifest.get(key) or {}), **(manifest.get(key) or {})}
+        manifest["warnings"] = list(
+            dict.fromkeys([*(manifest.get("warnings") or []), *(other.manifest.get("warnings") or [])])
+        )
+        if other.manifest.get("status") != "finished":
+            manifest["status"] = other.manifest.get("status")
+    frames = {}
+    for name in ("runs", "trials", "epochs", "noise"):
+        frames[name] = _first_of_each([getattr(campaign, name) for campaign in campaigns])
+    clocks = [campaign.stock_clock for campaign in campaigns if len(campaign.stock_clock)]
+    runs = frames["runs"]
+    finished = int((runs["status"] != "interrupted").sum()) if len(runs) else 0
+    manifest["finished_runs"] = finished
+    manifest["planned_runs"] = max([finished, *[int(c.manifest.get("planned_runs") or 0) for c in campaigns]])
+    return Campaign(path=first.path, manifest=manifest, stock_clock=clocks[0] if clocks else pd.DataFrame(), **frames)
+
+
+def _same_workloads(first: Campaign, other: Campaign, known: dict[str, Any]) -> None:
+    for name, about in (other.manifest.get("workloads") or {}).items():
+        if name in known and known[name].get("fingerprint") != about.get("fingerprint"):
+            raise UserError(
+                f"{other.path}: workload {name!r} is defined differently from the one in {first.path}; "
+                "report on them one by one"
+            )
+
+
+def _first_of_each(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """All rows, but each run's from the first frame that holds it."""
+    keys = ["workload", "tuner", "seed"]
+    kept: list[pd.DataFrame] = []
+    seen = pd.MultiIndex.from_arrays([[], [], []], names=keys)
+    for frame in frames:
+        if len(frame):
+            index = pd.MultiIndex.from_frame(frame[keys].fillna({"tuner": ""}))
+            kept.append(frame[~index.isin(seen)])
+            seen = seen.union(index.unique(), sort=False)
+    return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()

@@ -1,0 +1,246 @@
+"""Drawing: figures without pyplot, plain tick labels, direct labels that do not overlap, files that do not change.
+
+matplotlib is imported inside the functions, so that importing the report costs nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hptune_bench.report import text
+from hptune_bench.report.style import FAINT, FIGURE_WIDTH, INK, PAPER, Look, rc
+
+
+def new(height: float, *, left: float = 0.75, right: float = 0.25, bottom: float = 0.6, top: float = 0.3) -> Any:
+    """A figure of the report's width; margins in inches (fixed ones: two drawings of one figure are never needed)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(FIGURE_WIDTH, height))
+    FigureCanvasAgg(figure)
+    figure.subplots_adjust(
+        left=left / FIGURE_WIDTH, right=1 - right / FIGURE_WIDTH, bottom=bottom / height, top=1 - top / height
+    )
+    return figure
+
+
+def render(draw: Callable[[], Any]) -> tuple[bytes, str]:
+    """PNG and SVG of a figure: equal input gives equal bytes (no date, no version, salted ids)."""
+    import matplotlib
+
+    settings: Any = rc()
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # A machine without a font for some letter shows a box in the PNG; the SVG keeps the letter.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing")
+        figure = draw()
+        png, svg = io.BytesIO(), io.StringIO()
+        figure.savefig(png, format="png", metadata={"Software": None})
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    return png.getvalue(), svg.getvalue()
+
+
+# --- axes ----------------------------------------------------------------------------------------------------------
+
+
+def plain_ticks(axis: Any) -> None:
+    """Tick labels as a reader writes them: 0.001, 25, 10,000; on a log axis 2 and 5 too where there are few decades."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
+    if axis.get_scale() == "log":
+        low, high = sorted(axis.get_view_interval())
+        decades = math.log10(high / low) if low > 0 else 9
+        subs = (1.0, 2.0, 5.0) if decades < 2.2 else (1.0, 3.0) if decades < 3.2 else (1.0,)
+        axis.set_major_locator(LogLocator(subs=subs, numticks=15))
+        axis.set_minor_locator(NullLocator())
+        axis.set_minor_formatter(NullFormatter())
+
+
+def tick(value: float) -> str:
+    if value == 0:
+        return "0"
+    if abs(value) >= 1e6 or abs(value) < 1e-6:
+        return f"{value:.0e}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
+    return f"{value:,.10g}"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How an axis is scaled: ``linear``, ``log``, or ``symlog`` (linear between -linear and +linear, log outside)."""
+
+    kind: str
+    linear: float = 0.0
+
+    @property
+    def note(self) -> str:
+        """What a reader has to know of it."""
+        return f"linear below {tick(self.linear)}, log above" if self.kind == "symlog" else ""
+
+
+def scale_for(values: Iterable[float], ratio: float = 20.0) -> Scale:
+    """The scale that the data call for: log from ``ratio`` between the extremes on, symlog with negatives."""
+    finite = np.asarray([value for value in values if math.isfinite(value)])
+    if not finite.size or finite.max() <= 0:
+        return Scale("linear")
+    if finite.min() > 0:
+        return Scale("log" if finite.max() / finite.min() >= ratio else "linear")
+    size = max(abs(float(finite.min())), float(np.median(np.abs(finite))) / 10, float(finite.max()) * 1e-5)
+    linear = 10.0 ** math.ceil(math.log10(size))
+    return Scale("symlog", linear) if finite.max() >= ratio * linear else Scale("linear")
+
+
+def apply(axis: Any, scale: Scale, low: float, high: float) -> None:
+    """Scale, limits and plain tick labels of ``axes.xaxis`` or ``axes.yaxis``."""
+    set_scale = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
+    set_limits = axis.axes.set_xlim if axis.axis_name == "x" else axis.axes.set_ylim
+    if scale.kind == "symlog":
+        set_scale("symlog", linthresh=scale.linear, linscale=0.6)
+    elif scale.kind == "log":
+        set_scale("log")
+    set_limits(low, high)
+    plain_ticks(axis)
+
+
+def limits(values: Iterable[float], scale: Scale, margin: float = 0.06) -> tuple[float, float]:
+    """Axis limits around finite values with some air; a single value gets room too."""
+    finite = np.asarray([value for value in values if math.isfinite(value)])
+    if not finite.size:
+        return 0.1, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    if scale.kind == "log":
+        factor = max((high / low) ** margin, 1.08)
+        return low / factor, high * factor
+    if scale.kind == "symlog":
+        return (low - 0.2 * scale.linear if low < scale.linear else low / 1.3), high * 1.5
+    pad = (high - low) * margin or abs(high) * 0.05 or 0.5
+    return low - pad, high + pad
+
+
+def steps(axes: Any, x: np.ndarray, y: np.ndarray, look: Look, **style: Any) -> None:
+    """A right-continuous step line; nothing is drawn where there is no finite value."""
+    axes.plot(
+        x,
+        np.where(np.isfinite(y), y, np.nan),
+        drawstyle="steps-post",
+        color=look.color,
+        linestyle=look.dash,
+        linewidth=look.width,
+        solid_capstyle="butt",
+        **style,
+    )
+
+
+def marker_style(look: Look, size: float = 6.0) -> dict[str, Any]:
+    """Keyword arguments of ``plot`` for a tuner's marker without a line."""
+    return {
+        "linestyle": "none",
+        "marker": look.marker,
+        "markersize": size,
+        "color": look.color,
+        "markerfacecolor": PAPER if look.hollow else look.color,
+        "markeredgecolor": look.color,
+        "markeredgewidth": 1.4,
+    }
+
+
+# --- direct labels -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a curve ends, for its label in the right margin; ``y`` in data units (NaN: it never had a value)."""
+
+    y: float
+    look: Look
+    note: str = ""
+
+
+def label_ends(axes: Any, ends: Sequence[End], size: float = 9.0) -> None:
+    """Names each curve in the right margin, in the order in which the curves end, with a sample of its line.
+
+    Labels are moved apart where they would overlap; a thin line leads from the end of the curve to its label.
+    """
+    if not ends:
+        return
+    figure = axes.figure
+    height = axes.get_position().height * figure.get_figheight()
+    width = axes.get_position().width * figure.get_figwidth()
+    size = min(size, 72 * height / len(ends) / 1.05)
+    gap = size * 1.3 / 72 / height
+    places = [_place(axes, end.y) for end in ends]
+    order = sorted(range(len(ends)), key=lambda index: places[index])
+    spread = apart([places[index] for index in order], gap)
+    sample = 0.34 / width
+    lead = 0.16 / width
+    for index, at in zip(order, spread, strict=True):
+        end = ends[index]
+        line = {"transform": axes.transAxes, "clip_on": False}
+        if math.isfinite(end.y):
+            axes.plot([1.0, 1.0 + lead], [places[index], at], color=FAINT, linewidth=0.6, **line)
+        axes.plot(
+            [1.0 + lead, 1.0 + lead + sample],
+            [at, at],
+            color=end.look.color,
+            linestyle=end.look.dash,
+            linewidth=end.look.width,
+            **line,
+        )
+        axes.plot([1.0 + lead + sample / 2], [at], **marker_style(end.look, 4.5), **line)
+        axes.text(
+            1.0 + lead + sample + 0.06 / width,
+            at,
+            end.look.label + (f" {end.note}" if end.note else ""),
+            transform=axes.transAxes,
+            va="center_baseline",
+            ha="left",
+            fontsize=size,
+            color=INK,
+        )
+
+
+def _place(axes: Any, y: float) -> float:
+    """A data value as a share of the axes' height; a curve without a value is listed at the top."""
+    if not math.isfinite(y):
+        return 1.0
+    _, share = axes.transAxes.inverted().transform(axes.transData.transform((axes.get_xlim()[1], y)))
+    return float(min(max(share, 0.0), 1.0))
+
+
+def apart(places: Sequence[float], gap: float) -> list[float]:
+    """Ascending places moved as little as possible (least squares) so that neighbours are ``gap`` apart.
+
+    The order is kept; all stay inside [0, 1] as long as there is room. (Pool adjacent violators on ``place - i gap``.)
+    """
+    blocks: list[tuple[float, int]] = []
+    for index, place in enumerate(places):
+        mean, count = place - index * gap, 1
+        while blocks and blocks[-1][0] > mean:
+            other, weight = blocks.pop()
+            mean, count = (mean * count + other * weight) / (count + weight), count + weight
+        blocks.append((mean, count))
+    top = 1.0 - (len(places) - 1) * gap
+    flat = [min(max(mean, 0.0), max(top, 0.0)) for mean, count in blocks for _ in range(count)]
+    return [mean + index * gap for index, mean in enumerate(flat)]
+
+
+def corner(axes: Any, words: str) -> None:
+    """A word about the data that must not be missed, e.g. *simulated data*, in the upper right corner."""
+    if words:
+        axes.text(
+            1.0,
+            1.02,
+            text.clean(words),
+            transform=axes.transAxes,
+            ha="right",
+            va="bottom",
+            fontsize=9,
+            style="italic",
+            color=FAINT,
+        )

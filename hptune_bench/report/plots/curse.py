@@ -1,0 +1,62 @@
+"""The winner's curse: the score that a search reports, and what the same configuration gives when trained again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from hptune_bench.report.plots import canvas
+from hptune_bench.report.style import FAINT, INK, Look
+
+
+def draw(curse: pd.DataFrame, untuned: float, looks: Mapping[str, Look], title: str, corner: str, x_label: str) -> Any:
+    """One row per tuner: hollow = selected score, filled = retrained; columns of ``Noise.curse``."""
+    frame = curse.reset_index(drop=True)
+    figure = canvas.new(0.3 * len(frame) + 1.75, left=2.75, right=0.4, bottom=0.75, top=0.7)
+    axes = figure.add_subplot()
+    values = [*frame["selected_validation"], *frame["retrained_validation"], untuned]
+    scale = canvas.scale_for(values)
+    low, high = canvas.limits(values, scale, 0.08)
+    canvas.apply(axes.xaxis, scale, low, high)
+    if math.isfinite(untuned):
+        axes.axvline(untuned, color=FAINT, linewidth=1.2, linestyle=(0, (1.2, 1.6)))
+    for row, item in frame.iterrows():
+        look = looks[item["tuner"]]
+        start, end = item["selected_validation"], item["retrained_validation"]
+        if math.isfinite(start) and math.isfinite(end):
+            axes.plot([start, end], [row, row], color=look.color, linewidth=2, solid_capstyle="butt", zorder=2)
+        for at, filled in ((start, False), (end, True)):
+            axes.plot(
+                [at],
+                [row],
+                linestyle="none",
+                marker="o",
+                markersize=7,
+                color=look.color,
+                zorder=3,
+                markerfacecolor=look.color if filled else "#fefefe",
+                markeredgewidth=1.6,
+            )
+    axes.set_yticks(range(len(frame)), [looks[name].label for name in frame["tuner"]])
+    axes.set_ylim(len(frame) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel(x_label + (f"\n({scale.note})" if scale.note else ""))
+    axes.set_title(title)
+    canvas.corner(axes, corner)
+    _legend(figure, math.isfinite(untuned))
+    return figure
+
+
+def _legend(figure: Any, with_untuned: bool) -> None:
+    from matplotlib.lines import Line2D
+
+    def dot(face: str, label: str) -> Any:
+        return Line2D([], [], linestyle="none", marker="o", color=INK, markerfacecolor=face, label=label)
+
+    handles = [dot("#fefefe", "what the search reported"), dot(INK, "the same configuration, trained again")]
+    if with_untuned:
+        handles.append(Line2D([], [], linestyle=(0, (1.2, 1.6)), color=FAINT, label="untuned"))
+    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.01, 1.0), ncols=3, fontsize=8.5)

@@ -1,0 +1,138 @@
+"""Best score so far: one panel per workload or per axis, medians as steps, quartiles as bands, the untuned line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hptune_bench.analysis.anytime import AXES, Curves
+from hptune_bench.report.plots import canvas
+from hptune_bench.report.style import FAINT, INK, Look
+
+THIN_LINES = 12
+"""Single runs are drawn as thin lines where a panel has at most this many runs."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One set of axes.
+
+    Attributes:
+        title: heading of the panel. corner: word about the data, e.g. *simulated data*.
+        curves: what to draw; tuners: which of its tuners, in order.
+        untuned: score of the configuration as copied (NaN: unknown). y_label: with its unit.
+    """
+
+    title: str
+    corner: str
+    curves: Curves
+    tuners: tuple[str, ...]
+    untuned: float
+    y_label: str
+
+
+def data(panels: Sequence[Panel]) -> pd.DataFrame:
+    """What the figure draws: one row per step of a median curve and one per untuned line."""
+    frames = []
+    for panel in panels:
+        bands = panel.curves.bands[panel.curves.bands["tuner"].isin(panel.tuners)]
+        frames.append(bands.assign(panel=panel.title, axis=panel.curves.axis, score=panel.curves.score))
+        if math.isfinite(panel.untuned):
+            row = {"panel": panel.title, "axis": panel.curves.axis, "score": panel.curves.score}
+            frames.append(pd.DataFrame([{**row, "tuner": "untuned line", "median": panel.untuned}]))
+    frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["panel", "axis", "score"])
+    return frame[["panel", "axis", "score", *[name for name in frame if name not in ("panel", "axis", "score")]]]
+
+
+def draw(panels: Sequence[Panel], looks: Mapping[str, Look], height: float = 3.6) -> Any:
+    most = max((len(panel.tuners) for panel in panels), default=1)
+    height = max(height, 0.17 * most + 1.1)
+    longest = max((len(looks[name].label) for panel in panels for name in panel.tuners), default=10)
+    right = min(3.0, 0.7 + 0.068 * max(longest, 16))
+    figure = canvas.new(height * len(panels), left=0.8, right=right, bottom=0.55, top=0.4)
+    if len(panels) > 1:
+        figure.subplots_adjust(hspace=0.95 / (height - 0.95))
+    for index, panel in enumerate(panels):
+        _panel(figure.add_subplot(len(panels), 1, index + 1), panel, looks)
+    return figure
+
+
+def _panel(axes: Any, panel: Panel, looks: Mapping[str, Look]) -> None:
+    bands = {name: frame for name, frame in panel.curves.bands.groupby("tuner", sort=False) if name in panel.tuners}
+    shown = [name for name in panel.tuners if name in bands]
+    values = _shown_values(panel, list(bands.values()))
+    scale = canvas.scale_for(values)
+    low, high = canvas.limits(values, scale)
+    canvas.apply(axes.yaxis, scale, low, high)
+    last = max((float(frame["x"].max()) for frame in bands.values()), default=1.0)
+    for name in shown:
+        frame, look = bands[name], looks[name]
+        x = np.append(frame["x"].to_numpy(float), last if len(frame) == 1 else frame["x"].max())
+        lower, median, upper = (
+            np.append(column, column[-1])
+            for column in (frame[key].to_numpy(float) for key in ("lower", "median", "upper"))
+        )
+        top = np.where(np.isfinite(upper), upper, high * 10 if high > 0 else high + 1)
+        known = np.isfinite(lower)
+        axes.fill_between(
+            x,
+            np.where(known, lower, np.nan),
+            np.where(known, top, np.nan),
+            step="post",
+            color=look.color,
+            alpha=0.13,
+            linewidth=0,
+        )
+        canvas.steps(axes, x, median, look, zorder=3)
+        _markers(axes, x, median, look, last, shown.index(name) / max(len(shown), 1))
+    if math.isfinite(panel.untuned):
+        axes.axhline(panel.untuned, color=FAINT, linewidth=1.2, linestyle=(0, (1.2, 1.6)), zorder=2)
+        axes.annotate(
+            "untuned",
+            (0, panel.untuned),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 2),
+            textcoords="offset points",
+            fontsize=8.5,
+            color=FAINT,
+        )
+    axes.set_xlim(0, last)
+    axes.set_xlabel(AXES[panel.curves.axis])
+    axes.set_ylabel(panel.y_label + (f"\n({scale.note})" if scale.note else ""))
+    axes.set_title(panel.title)
+    canvas.corner(axes, panel.corner)
+    canvas.plain_ticks(axes.xaxis)
+    ends = [canvas.End(float(bands[name]["median"].iloc[-1]), looks[name]) for name in shown]
+    canvas.label_ends(axes, ends)
+    if not shown or not np.isfinite([end.y for end in ends]).any():
+        axes.text(0.5, 0.5, "no run has a finite score", transform=axes.transAxes, ha="center", color=INK)
+
+
+def _shown_values(panel: Panel, bands: list[pd.DataFrame]) -> list[float]:
+    """What the score axis has to show: all that is still on the board after a tenth of the other axis.
+
+    The first random trial may be a thousand times worse than all that follows; with it in sight nothing else is.
+    """
+    start = 0.1 * max((float(frame["x"].max()) for frame in bands), default=1.0)
+    values = [panel.untuned]
+    for frame in bands:
+        at = max(int(np.searchsorted(frame["x"].to_numpy(float), start, side="right")) - 1, 0)
+        values += list(frame["median"].to_numpy(float)[at:])
+        values += list(frame["lower"].to_numpy(float)[at:])
+        values.append(float(frame["upper"].iloc[-1]))
+    return values
+
+
+def _markers(axes: Any, x: np.ndarray, y: np.ndarray, look: Look, last: float, shift: float) -> None:
+    """Five markers along the curve, each tuner's at places of its own."""
+    places = (np.arange(5) + 0.25 + 0.6 * shift) / 5 * last
+    places = places[(places >= x[0]) & (places <= x[-1])]
+    at = np.searchsorted(x, places, side="right") - 1
+    heights = y[at]
+    keep = np.isfinite(heights)
+    axes.plot(places[keep], heights[keep], zorder=4, **canvas.marker_style(look, 5.5))

@@ -1,0 +1,148 @@
+"""Comparisons: paired differences with a dot per seed, and mean ranks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hptune_bench.analysis.comparisons import Comparison
+from hptune_bench.analysis.ranks import Ranks
+from hptune_bench.report import text
+from hptune_bench.report.plots import canvas
+from hptune_bench.report.style import FAINT, GRID, INK, Look
+
+
+def data(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+    """One row per dot: the comparison's ``differences``, with its tuner, reference, checkpoint, median and interval."""
+    frames = []
+    for item in comparisons:
+        result, span = item.result, item.result.interval if item.result else None
+        frames.append(
+            item.differences.assign(
+                tuner=item.tuner,
+                reference=item.reference,
+                at=item.at,
+                median_difference=result.median_difference if result else math.nan,
+                low=span.low if span else math.nan,
+                high=span.high if span else math.nan,
+            )
+        )
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def draw(
+    comparisons: Sequence[Comparison],
+    looks: Mapping[str, Look],
+    title: str,
+    corner: str,
+    metric: str,
+    margin: float | None,
+) -> Any:
+    figure = canvas.new(0.36 * len(comparisons) + 1.35, left=2.75, right=1.95, bottom=0.75, top=0.4)
+    axes = figure.add_subplot()
+    finite = [d for item in comparisons for d in item.differences["difference"].to_numpy(float) if math.isfinite(d)]
+    extent = max([abs(d) for d in finite] + ([3 * margin] if margin else []), default=1.0) or 1.0
+    typical = float(np.median(np.abs(finite))) if finite else 0.0
+    scale = _symmetric(extent, typical)
+    canvas.apply(axes.xaxis, scale, -extent * 1.15, extent * 1.15)
+    if scale.kind == "symlog":
+        _few_ticks(axes, scale, extent)
+    if margin:
+        axes.axvspan(-margin, margin, color=GRID, alpha=0.75, linewidth=0, zorder=0)
+    axes.axvline(0, color=FAINT, linewidth=1)
+    for row, item in enumerate(comparisons):
+        _row(axes, row, item, looks[item.tuner], extent * 1.1)
+    axes.set_yticks(
+        range(len(comparisons)), [f"{looks[item.tuner].label}\n{item.at}" for item in comparisons], fontsize=8.5
+    )
+    axes.set_ylim(len(comparisons) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+    reference = looks[comparisons[0].reference].label if comparisons else ""
+    axes.set_xlabel(
+        f"← tuner better      difference in {metric}, tuner − {reference}      tuner worse →"
+        + (f"\n({scale.note.replace('below', 'within ±').replace('log above', 'log beyond')})" if scale.note else "")
+    )
+    axes.set_title(title)
+    canvas.corner(axes, corner)
+    return figure
+
+
+def _symmetric(extent: float, typical: float) -> canvas.Scale:
+    if typical > 0 and extent / typical > 30:
+        return canvas.Scale("symlog", 10.0 ** math.ceil(math.log10(typical)))
+    return canvas.Scale("linear")
+
+
+def _few_ticks(axes: Any, scale: canvas.Scale, extent: float) -> None:
+    decades = range(round(math.log10(scale.linear)), math.floor(math.log10(extent)) + 1)
+    step = max(1, len(decades) // 2)
+    powers = [10.0**decade for decade in decades][::step]
+    axes.set_xticks([*[-power for power in reversed(powers)], 0.0, *powers])
+    axes.minorticks_off()
+
+
+def _row(axes: Any, row: int, item: Comparison, look: Look, edge: float) -> None:
+    differences = item.differences["difference"].to_numpy(float)
+    jitter = ((np.arange(len(differences)) * 0.618) % 1 - 0.5) * 0.36
+    inside = np.isfinite(differences)
+    axes.plot(differences[inside], row + jitter[inside], alpha=0.75, zorder=3, **canvas.marker_style(look, 4.5))
+    for sign, shape in ((1, ">"), (-1, "<")):
+        beyond = ~inside & (np.sign(np.nan_to_num(differences, posinf=1, neginf=-1)) == sign)
+        axes.plot(
+            np.full(beyond.sum(), sign * edge),
+            row + jitter[beyond],
+            linestyle="none",
+            marker=shape,
+            color=INK,
+            markersize=6,
+            zorder=3,
+        )
+    result = item.result
+    words: str = item.outcome
+    if result:
+        middle = result.median_difference
+        if result.interval and math.isfinite(middle):
+            ends = np.clip([result.interval.low, result.interval.high], -edge, edge)
+            axes.plot(ends, [row, row], color=INK, linewidth=2.2, solid_capstyle="butt", zorder=4)
+        if math.isfinite(middle):
+            axes.plot([middle], [row], marker="|", markersize=15, markeredgewidth=2.6, color=INK, zorder=5)
+        words += f", n = {result.n}"
+        if item.p_holm is not None:
+            words += f"\np = {text.probability(item.p_holm)} (Holm)".replace("= <", "< ")
+    axes.annotate(
+        words,
+        (1, row),
+        xycoords=("axes fraction", "data"),
+        xytext=(6, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8.5,
+        color=INK,
+        annotation_clip=False,
+    )
+
+
+def draw_ranks(ranks: Ranks, looks: Mapping[str, Look]) -> Any:
+    """Mean rank with its interval, best on top; with enough families a bar as long as the critical difference."""
+    frame = ranks.table.reset_index(drop=True)
+    figure = canvas.new(0.3 * len(frame) + 1.3, left=2.75, right=0.4, bottom=0.6, top=0.5)
+    axes = figure.add_subplot()
+    for row, item in frame.iterrows():
+        look = looks[item["tuner"]]
+        if math.isfinite(item["low"]):
+            axes.plot([item["low"], item["high"]], [row, row], color=look.color, linewidth=2.2, solid_capstyle="butt")
+        axes.plot([item["mean_rank"]], [row], **canvas.marker_style(look, 7))
+    axes.set_yticks(range(len(frame)), [looks[name].label for name in frame["tuner"]])
+    axes.set_ylim(len(frame) - 0.5, -0.5)
+    axes.set_xlim(0.8, len(frame) + 0.2)
+    if ranks.critical_difference is not None:
+        axes.plot([1, 1 + ranks.critical_difference], [-0.35, -0.35], color=INK, linewidth=1.6)
+        axes.annotate("critical difference", (1, -0.35), xytext=(0, 3), textcoords="offset points", fontsize=8.5)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("mean rank by test score (1 = best)")
+    canvas.plain_ticks(axes.xaxis)
+    return figure

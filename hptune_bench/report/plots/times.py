@@ -1,0 +1,157 @@
+"""Time: runtime ECDF, where the time went, break-even."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hptune_bench.analysis.anytime import AXES
+from hptune_bench.analysis.costs import BreakEven
+from hptune_bench.analysis.targets import Targets
+from hptune_bench.report import text
+from hptune_bench.report.plots import canvas
+from hptune_bench.report.style import FAINT, INK, Look
+
+PARTS = {
+    "training": ("training", "#0072b2", ""),
+    "tuner_time": ("the tuner's own thinking", "#d55e00", "///"),
+    "compile": ("compiling (off the search clock)", "#a3a8b0", "..."),
+    "other": ("everything else", "#dcc48e", "xxx"),
+}
+"""Columns of ``Costs.time``, each with words, colour and hatch."""
+
+
+def draw_ecdf(targets: Targets, tuners: Sequence[str], looks: Mapping[str, Look], title: str, corner: str) -> Any:
+    figure = canvas.new(max(3.6, 0.17 * len(tuners) + 1.1), left=0.8, right=2.7, bottom=0.55, top=0.4)
+    axes = figure.add_subplot()
+    ends = []
+    last = float(targets.ecdf["x"].max()) if len(targets.ecdf) else 1.0
+    groups = dict(iter(targets.ecdf.groupby("tuner", sort=False)))
+    for name in tuners:
+        if name in groups:
+            x, y = groups[name]["x"].to_numpy(float), groups[name]["fraction"].to_numpy(float)
+            canvas.steps(axes, np.append(x, last), np.append(y, y[-1]), looks[name])
+            ends.append(canvas.End(float(y[-1]), looks[name]))
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xlim(0, last)
+    axes.set_xlabel(AXES[targets.axis])
+    axes.set_ylabel("share of (seed, target) pairs reached")
+    axes.set_title(title)
+    canvas.corner(axes, corner)
+    canvas.plain_ticks(axes.xaxis)
+    canvas.label_ends(axes, ends)
+    return figure
+
+
+def draw_time(frame: pd.DataFrame, looks: Mapping[str, Look], title: str) -> Any:
+    """Stacked bars: columns tuner and those of ``PARTS``, seconds (medians over runs)."""
+    figure = canvas.new(0.32 * len(frame) + 1.6, left=2.75, right=0.8, bottom=0.6, top=0.75)
+    axes = figure.add_subplot()
+    start = np.zeros(len(frame))
+    for column, (words, color, hatch) in PARTS.items():
+        width = frame[column].fillna(0).clip(lower=0).to_numpy(float)
+        axes.barh(
+            range(len(frame)),
+            width,
+            left=start,
+            color=color,
+            hatch=hatch,
+            edgecolor="#fefefe",
+            linewidth=0.6,
+            height=0.66,
+            label=words,
+        )
+        start = start + width
+    for row, total in enumerate(start):
+        axes.annotate(
+            text.seconds(float(total)),
+            (total, row),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
+        )
+    axes.set_yticks(range(len(frame)), [looks[name].label for name in frame["tuner"]])
+    axes.set_ylim(len(frame) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("seconds of one run on this machine (median over seeds)")
+    canvas.plain_ticks(axes.xaxis)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="upper left",
+        bbox_to_anchor=(0.01, 1.0),
+        ncols=4,
+        fontsize=8.5,
+        columnspacing=1.4,
+        handlelength=1.4,
+    )
+    axes.set_title(title)
+    return figure
+
+
+def break_even_data(pairs: Sequence[BreakEven]) -> pd.DataFrame:
+    """Columns tuner, reference, seconds_per_epoch, tuner_time, reference_time, ratio."""
+    frames = [pair.curve.assign(tuner=pair.tuner, reference=pair.reference) for pair in pairs]
+    frame = pd.concat(frames, ignore_index=True)
+    return frame.assign(ratio=frame["tuner_time"] / frame["reference_time"])
+
+
+def draw_break_even(pairs: Sequence[BreakEven], looks: Mapping[str, Look], title: str) -> Any:
+    """Time of the tuner over time of the reference, one panel per reference; below 1 the tuner is faster."""
+    references = list(dict.fromkeys(pair.reference for pair in pairs))
+    figure = canvas.new(2.9 * len(references), left=0.8, right=2.7, bottom=0.55, top=0.4)
+    figure.subplots_adjust(hspace=0.42)
+    for index, reference in enumerate(references):
+        axes = figure.add_subplot(len(references), 1, index + 1)
+        here = [pair for pair in pairs if pair.reference == reference]
+        frame = break_even_data(here)
+        ratios = frame["ratio"].to_numpy(float)
+        ratios = ratios[np.isfinite(ratios) & (ratios > 0)]
+        top = max(3.0, float(ratios.max()) * 1.2) if ratios.size else 3.0
+        bottom = min(1 / 3, float(ratios.min()) / 1.2) if ratios.size else 1 / 3
+        canvas.apply(axes.yaxis, canvas.Scale("log"), max(bottom, 1e-3), min(top, 1e3))
+        x = frame["seconds_per_epoch"].to_numpy(float)
+        canvas.apply(axes.xaxis, canvas.Scale("log"), float(x.min()), float(x.max()))
+        axes.axhline(1, color=FAINT, linewidth=1.2)
+        axes.axhspan(bottom / 10, 1, color="#dcdfe4", alpha=0.35, linewidth=0, zorder=0)
+        axes.annotate(
+            "tuner faster",
+            (0, 1),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, -4),
+            va="top",
+            textcoords="offset points",
+            fontsize=8.5,
+            color=FAINT,
+        )
+        ends = []
+        for pair in here:
+            curve = pair.curve
+            ratio = (curve["tuner_time"] / curve["reference_time"]).to_numpy(float)
+            look = looks[pair.tuner]
+            axes.plot(curve["seconds_per_epoch"], ratio, color=look.color, linestyle=look.dash, linewidth=look.width)
+            at = pair.seconds_per_epoch
+            if at and math.isfinite(at) and x.min() <= at <= x.max():
+                axes.plot([at], [1.0], zorder=4, **canvas.marker_style(look, 8))
+                axes.annotate(
+                    f"{text.number(at, 2)} s",
+                    (at, 1),
+                    xytext=(3, 7),
+                    textcoords="offset points",
+                    fontsize=8.5,
+                    color=INK,
+                )
+            ends.append(canvas.End(float(ratio[-1]) if len(ratio) else math.nan, look))
+        axes.set_ylabel(f"time ÷ time of\n{looks[reference].label}")
+        if index == len(references) - 1:
+            axes.set_xlabel("seconds per epoch of your model")
+        if index == 0:
+            axes.set_title(title)
+        canvas.label_ends(axes, ends)
+    return figure

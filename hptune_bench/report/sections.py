@@ -1,0 +1,682 @@
+"""What the report says, in order: from the analysis to sections of prose, tables and figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hptune_bench.analysis import Analysis, WorkloadAnalysis
+from hptune_bench.analysis.anytime import AXES, Axis, Score
+from hptune_bench.analysis.comparisons import Comparison
+from hptune_bench.analysis.effort import efforts
+from hptune_bench.analysis.frames import TRAINED_ONCE
+from hptune_bench.report import tables, text
+from hptune_bench.report.blocks import Block, Code, Figure, Heading, Items, Prose, Section
+from hptune_bench.report.plots import curse, curves, pairs, space, times, words
+from hptune_bench.report.style import LOOKS, Look, looks
+from hptune_bench.results import Campaign
+
+FIRST_PANELS = 4
+"""Workloads in the first figure; the others' curves are among the folded ones."""
+EXAMPLES = Path(__file__).resolve().parents[2] / "benchmarks" / "examples" / "effort"
+"""The example scripts from which effort is counted; absent from an installed package."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every section needs.
+
+    Attributes:
+        looks: of every tuner of the campaign, in reporting order.
+    """
+
+    campaign: Campaign
+    analysis: Analysis
+    looks: dict[str, Look]
+
+    @property
+    def workloads(self) -> list[WorkloadAnalysis]:
+        return list(self.analysis.workloads.values())
+
+    def tuners(self, found: WorkloadAnalysis) -> list[str]:
+        return [name for name in self.looks if name in found.records.tuners]
+
+    def searchers(self, found: WorkloadAnalysis) -> list[str]:
+        """The tuners that search: all but those that train one configuration once."""
+        return [name for name in self.tuners(found) if name not in TRAINED_ONCE]
+
+    def main(self, found: WorkloadAnalysis) -> list[str]:
+        """The reference and the primary tuners; where a campaign has none of them, the first six that search."""
+        records = found.records
+        wanted = [name for name in self.searchers(found) if name in (records.against, *records.primary)]
+        return wanted or self.searchers(found)[:6] or self.tuners(found)[:6]
+
+
+def context(campaign: Campaign, analysis: Analysis) -> Context:
+    tuners = [name for found in analysis.workloads.values() for name in found.records.tuners]
+    return Context(campaign, analysis, looks(tuners))
+
+
+def build(ctx: Context, quick: bool) -> list[Section]:
+    """The sections in order; with ``quick`` the first page only."""
+    first_page = [
+        Section("Verdict", (Items(tuple(sentence.text for sentence in ctx.analysis.verdict)),)),
+        Section("Best loss so far", _first_plot(ctx)),
+        Section("The methods side by side", _each(ctx, _main_table)),
+    ]
+    notes = Section("Warnings", _warnings(ctx))
+    if quick:
+        return [part for part in (*first_page, notes) if part.blocks]
+    parts = [
+        *first_page,
+        Section("The post's questions", _each(ctx, _questions)),
+        Section("The notebook's picture", _each(ctx, _words)),
+        notes,
+        Section("The same curves over epochs, search clock and trials", _each(ctx, _other_axes), folded=True),
+        Section("Test score of the chosen model", _each(ctx, _test_curves), folded=True),
+        Section("Every method, and what KerasTuner's defaults cost", _each(ctx, _all_methods), folded=True),
+        Section("Paired differences, a dot per seed", _each(ctx, _paired), folded=True),
+        Section("Ranks", _ranks(ctx), folded=True),
+        Section("Time to a target", _each(ctx, _targets), folded=True),
+        Section("Which hyperparameters matter", _each(ctx, _importance), folded=True),
+        Section("Score over each hyperparameter", _each(ctx, _dots), folded=True),
+        Section("Search space", _each(ctx, _space), folded=True),
+        Section("Ten best trials and best configurations", _each(ctx, _best), folded=True),
+        Section("The winner's curse", _each(ctx, _curse), folded=True),
+        Section("Where the time went", _each(ctx, _time), folded=True),
+        Section("Break-even: how slow must your model be?", _each(ctx, _break_even), folded=True),
+        Section("Effort", _effort(ctx), folded=True),
+        Section("Failures", _each(ctx, _failures), folded=True),
+        Section("Machine and versions", (tables.environment(_environment(ctx)),), folded=True),
+        Section("How to rerun", _rerun(ctx), folded=True),
+    ]
+    return [part for part in parts if part.blocks]
+
+
+Maker = Callable[[Context, WorkloadAnalysis], Iterable[Block]]
+
+
+def _each(ctx: Context, make: Maker) -> tuple[Block, ...]:
+    """The blocks of every workload, each under its title where there are several."""
+    blocks: list[Block] = []
+    for found in ctx.workloads:
+        mine = list(make(ctx, found))
+        if mine and len(ctx.workloads) > 1:
+            blocks.append(Heading(_title(found)))
+        blocks += mine
+    return tuple(blocks)
+
+
+def _title(found: WorkloadAnalysis) -> str:
+    label = found.records.data_label
+    return text.clean(found.records.title) + (f" ({label} data)" if label else "")
+
+
+def _corner(found: WorkloadAnalysis) -> str:
+    return f"{found.records.data_label} data" if found.records.data_label else ""
+
+
+def _name(kind: str, found: WorkloadAnalysis) -> str:
+    return f"{kind}-{text.slug(found.records.name)}"
+
+
+def _seeds(found: WorkloadAnalysis) -> str:
+    runs = found.records.runs
+    seeds = runs["seed"].nunique() if len(runs) else 0
+    return text.plural(int(seeds), "seed")
+
+
+def _axis(found: WorkloadAnalysis, wanted: Iterable[Axis], score: Score) -> Axis | None:
+    return next((axis for axis in wanted if (axis, score) in found.curves), None)
+
+
+def _score_label(found: WorkloadAnalysis, score: Score) -> str:
+    records = found.records
+    if score == "test":
+        return f"{tables.metric_name(records)} on the test side"
+    objective = text.clean(records.about.get("objective", "validation score"))
+    return f"{objective}, excess loss" if records.excess else objective
+
+
+def _untuned(found: WorkloadAnalysis, score: Score) -> float:
+    """Score of the copied configuration: the median of its runs, else of its retrainings; NaN if it never ran."""
+    summary = found.summary
+    if len(summary):
+        rows = summary[(summary["tuner"] == "untuned") & (summary["at"] == tables.FULL)]
+        if len(rows) and math.isfinite(float(rows[f"{score}_median"].iloc[0])):
+            return float(rows[f"{score}_median"].iloc[0])
+    if found.noise is None:
+        return math.nan
+    return found.noise.untuned_validation if score == "validation" else found.noise.untuned_test
+
+
+def _reason(found: WorkloadAnalysis, part: str) -> list[Block]:
+    """Why a part is missing, as a paragraph; nothing where no reason was given."""
+    return [Prose(found.reasons[part])] if part in found.reasons else []
+
+
+# --- first page ----------------------------------------------------------------------------------------------------
+
+
+def _panel(ctx: Context, found: WorkloadAnalysis, axis: Axis, score: Score, tuners: Sequence[str], title: str) -> Any:
+    return curves.Panel(
+        title,
+        _corner(found),
+        found.curves[axis, score],
+        tuple(tuners),
+        _untuned(found, score),
+        _score_label(found, score),
+    )
+
+
+def _curves_figure(ctx: Context, name: str, panels: Sequence[Any], seeds: str, lead: str = "") -> Figure:
+    takeaway = " ".join(_ending(ctx, panel, len(panels) > 1) for panel in panels[:3])
+    names = ", ".join(dict.fromkeys(ctx.looks[tuner].label for panel in panels for tuner in panel.tuners))
+    what = {"validation": "best validation score so far", "test": "test score of the best trial so far"}
+    scores = " and ".join(dict.fromkeys(what[panel.curves.score] for panel in panels))
+    return Figure(
+        name=name,
+        takeaway=lead + takeaway,
+        detail=(
+            f"Line: median of the {scores} over {seeds}; band: lower to upper quartile; right-continuous steps, nothing "
+            "is known before a trial ends. Smaller is better. Dotted line: untuned. The score axis leaves out what lies "
+            "above it in the first tenth."
+        ),
+        alt=f"Step curves of {names}. {lead}{takeaway}",
+        data=curves.data(panels),
+        draw=lambda: curves.draw(panels, ctx.looks),
+    )
+
+
+def _ending(ctx: Context, panel: Any, several: bool) -> str:
+    """Who ends where, in one sentence."""
+    bands = panel.curves.bands
+    finals = {
+        name: float(bands.loc[bands["tuner"] == name, "median"].iloc[-1])
+        for name in panel.tuners
+        if (bands["tuner"] == name).any()
+    }
+    finite = {name: value for name, value in finals.items() if math.isfinite(value)}
+    prefix = f"{panel.title}: " if several else ""
+    if not finite:
+        return f"{prefix}no method has a finite median score."
+    ordered = sorted(finite, key=lambda name: finite[name])
+    words = f"{ctx.looks[ordered[0]].label} ends lowest at {text.number(finite[ordered[0]])}"
+    reference = "manual_sweep" if "manual_sweep" in finite and ordered[0] != "manual_sweep" else ordered[-1]
+    if reference != ordered[0]:
+        words += f", {ctx.looks[reference].label} at {text.number(finite[reference])}"
+    if math.isfinite(panel.untuned):
+        words += f", untuned is {text.number(panel.untuned)}"
+    return f"{prefix}{words}."
+
+
+def _ordered(ctx: Context, frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame with one row per tuner in reporting order."""
+    place = {name: index for index, name in enumerate(ctx.looks)}
+    return frame.sort_values("tuner", key=lambda names: names.map(place), kind="stable").reset_index(drop=True)
+
+
+def _first_plot(ctx: Context) -> tuple[Block, ...]:
+    panels, seeds = [], []
+    for found in ctx.workloads[:FIRST_PANELS]:
+        axis = _axis(found, ("stock_s", "spent_epochs", "elapsed_s", "trials"), "validation")
+        if axis:
+            panels.append(_panel(ctx, found, axis, "validation", ctx.main(found), text.clean(found.records.title)))
+            seeds.append(_seeds(found))
+    if not panels:
+        return (Prose("No trial has finished yet, so there is no curve to draw."),)
+    return (_curves_figure(ctx, "best-so-far", panels, " / ".join(dict.fromkeys(seeds))),)
+
+
+def _main_table(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    if not len(found.summary):
+        return [Prose(f"{_title(found)}: no run has finished yet.")]
+    return [tables.main(_name("summary", found), found, ctx.looks, ctx.tuners(found))]
+
+
+def _questions(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    if not found.questions:
+        return _reason(found, "questions")
+    return [tables.questions(_name("questions", found), found.records, found.questions)]
+
+
+def _words(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    from hptune_bench.workloads import review_published
+
+    loop = words.first_sweep(found.records.trials)
+    if not len(loop):
+        return []
+    # Only the notebook's own problem has a published curve beside it.
+    known = found.records.name.startswith("review_sentiment")
+    published = review_published.WORD_COUNT_LOOP if known else ()
+    pick = review_published.SECOND_LOOP_WORD_COUNT if known else None
+    frame = words.data(loop, published, pick)
+    picks = sorted(int(value) for value in loop.groupby("seed")["picked"].first())
+    ours = frame[(frame["metric"] == "val_loss") & (frame["source"] != "published")]
+    takeaway = (
+        f"The loss falls until about {_flat(ours)} words and is flat after that, so what a single run picks is "
+        f"partly luck: {_spread(picks)}."
+    )
+    data = f"{found.records.data_label} data, " if found.records.data_label else ""
+    rows = found.records.about.get("rows") or {}
+    size = f"{rows['train']:,} training reviews" if rows.get("train") else "the reviews of this campaign"
+    vocab = loop["hp:vocab_count"].iloc[0] if "hp:vocab_count" in loop else None
+    held = f" at vocabulary {text.number(vocab)}" if vocab is not None else ""
+    detail = (
+        f"First loop of the hand-written method ({data}{size}{held}): median and quartiles over {_seeds(found)}; bars "
+        "below: how many runs picked that value."
+    )
+    if known:
+        detail += (
+            f" Dashed: the notebook's published curve ({review_published.REVIEWS:,} real reviews, vocabulary "
+            f"{review_published.VOCAB_COUNT}), read off its figure; a "
+            "fresh sample for every point, and more data."
+        )
+    return [
+        Figure(
+            name=_name("words", found),
+            takeaway=takeaway,
+            detail=detail,
+            alt=f"Loss and accuracy over word_count, this campaign beside the notebook. {takeaway}",
+            data=frame,
+            draw=lambda: words.draw(frame, _corner(found), "notebook 2021\n(published)"),
+        )
+    ]
+
+
+def _flat(ours: pd.DataFrame) -> str:
+    """The smallest number of words whose median lies within a tenth of the fall from the minimum."""
+    series = ours.sort_values(words.HYPERPARAMETER)
+    medians = series["median"].to_numpy(float)
+    finite = np.isfinite(medians)
+    if not finite.any():
+        return "?"
+    lowest, highest = medians[finite].min(), medians[finite].max()
+    at = int(np.argmax(medians <= lowest + 0.1 * (highest - lowest)))
+    return text.number(float(series[words.HYPERPARAMETER].iloc[at]))
+
+
+def _spread(picks: list[int]) -> str:
+    if len(set(picks)) == 1:
+        return f"{'all runs' if len(picks) > 1 else 'the run'} picked {picks[0]}"
+    return f"{len(picks)} runs picked {len(set(picks))} different values from {picks[0]} to {picks[-1]}"
+
+
+def _warnings(ctx: Context) -> tuple[Block, ...]:
+    first = [warning.text for warning in ctx.analysis.warnings if warning.first_page]
+    rest = [warning.text for warning in ctx.analysis.warnings if not warning.first_page]
+    return (Items(tuple(first + rest)),) if first + rest else ()
+
+
+# --- folded --------------------------------------------------------------------------------------------------------
+
+
+def _other_axes(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    axes = [axis for axis in AXES if (axis, "validation") in found.curves]
+    panels = [_panel(ctx, found, axis, "validation", ctx.main(found), f"Over {AXES[axis]}") for axis in axes]
+    return [_curves_figure(ctx, _name("axes", found), panels, _seeds(found))] if panels else _reason(found, "curves")
+
+
+def _test_curves(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    axes: list[Axis] = [axis for axis in ("stock_s", "spent_epochs") if (axis, "test") in found.curves]
+    panels = [_panel(ctx, found, axis, "test", ctx.main(found), f"Over {AXES[axis]}") for axis in axes]
+    return [_curves_figure(ctx, _name("test", found), panels, _seeds(found))] if panels else _reason(found, "curves")
+
+
+def _all_methods(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    blocks: list[Block] = []
+    axis = _axis(found, ("spent_epochs", "trials", "elapsed_s"), "validation")
+    if axis:
+        panel = _panel(ctx, found, axis, "validation", ctx.searchers(found), _title(found))
+        blocks.append(_curves_figure(ctx, _name("all", found), [panel], _seeds(found)))
+    if found.costs is not None and len(found.costs.defaults):
+        blocks.append(tables.defaults(_name("defaults", found), found.records, found.costs, ctx.looks))
+    return blocks
+
+
+def _paired(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    primary = [item for item in found.comparisons if item.primary]
+    exploratory = [item for item in found.comparisons if not item.primary]
+    blocks: list[Block] = []
+    shown = primary or [item for item in exploratory if item.trials is None][:8]
+    shown = [item for item in shown if len(item.differences)]
+    if shown:
+        margin = found.noise.margin if found.noise else None
+        band = "; grey: differences smaller than the retraining noise" if margin else ""
+        blocks.append(
+            Figure(
+                name=_name("paired", found),
+                takeaway=_outcomes(ctx, shown),
+                detail=(
+                    f"One dot per data seed: {tables.metric_name(found.records)} of the tuner minus that of "
+                    f"{ctx.looks[shown[0].reference].label}; bar: median, line: its 95 % bootstrap interval{band}. "
+                    "An arrowhead at the rim is a failed run."
+                ),
+                alt=f"Dot plot of paired differences. {_outcomes(ctx, shown)}",
+                data=pairs.data(shown),
+                draw=lambda: pairs.draw(
+                    shown, ctx.looks, _title(found), _corner(found), tables.metric_name(found.records), margin
+                ),
+            )
+        )
+    if primary:
+        words_ = "primary comparisons, fixed before any result"
+        blocks.append(tables.comparisons(_name("primary", found), found.records, primary, ctx.looks, words_))
+    if exploratory:
+        words_ = "exploratory comparisons: no claim rests on them"
+        blocks.append(tables.comparisons(_name("exploratory", found), found.records, exploratory, ctx.looks, words_))
+    return blocks or _reason(found, "comparisons")
+
+
+def _outcomes(ctx: Context, shown: Sequence[Comparison]) -> str:
+    """Outcomes in one sentence: who is better, who is worse, and so on."""
+    groups: dict[str, list[str]] = {}
+    for item in shown:
+        label = f"{ctx.looks[item.tuner].label} at {'the full budget' if item.trials is None else item.at}"
+        groups.setdefault(item.outcome, []).append(label)
+    references = {item.reference for item in shown}
+    against = f"Against {ctx.looks[shown[0].reference].label}: " if len(references) == 1 else ""
+    return against + "; ".join(f"{outcome}: {text.listing(names)}" for outcome, names in groups.items()) + "."
+
+
+def _ranks(ctx: Context) -> tuple[Block, ...]:
+    found = ctx.analysis.ranks
+    if found is None or not len(found.table):
+        return (Prose(ctx.analysis.reasons["ranks"]),) if "ranks" in ctx.analysis.reasons else ()
+    best = found.table.iloc[0]
+    takeaway = f"{ctx.looks[best['tuner']].label} has the smallest mean rank, {text.number(best['mean_rank'], 3)}."
+    workloads = text.plural(len(ctx.workloads), "workload")
+    figure = Figure(
+        name="ranks",
+        takeaway=takeaway,
+        detail=(
+            f"Mean rank by test score inside each (workload, seed), over {workloads}; line: 95 % bootstrap interval "
+            f"over seeds. {found.reason}"
+        ),
+        alt=f"Dot plot of mean ranks. {takeaway}",
+        data=found.table,
+        draw=lambda: pairs.draw_ranks(found, ctx.looks),
+    )
+    return (figure, tables.ranks(found, ctx.looks))
+
+
+def _targets(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    targets = found.targets
+    if targets is None or not len(targets.ecdf):
+        return _reason(found, "targets")
+    tuners = [name for name in ctx.tuners(found) if (targets.ecdf["tuner"] == name).any()]
+    last = targets.ecdf.groupby("tuner", sort=False)["fraction"].last()
+    best = str(last.idxmax())
+    takeaway = f"{ctx.looks[best].label} reaches the largest share of the targets, {text.percent(float(last[best]))}."
+    figure = Figure(
+        name=_name("ecdf", found),
+        takeaway=takeaway,
+        detail=(
+            f"Share of (seed, target) pairs whose {targets.score} score was reached by then: "
+            f"{text.plural(len(targets.targets), 'target')} fixed beforehand, {_seeds(found)}; higher is better."
+        ),
+        alt=f"Step curves of the share of targets reached. {takeaway}",
+        data=targets.ecdf,
+        draw=lambda: times.draw_ecdf(targets, tuners, ctx.looks, _title(found), _corner(found)),
+    )
+    return [figure, tables.targets(_name("targets", found), found.records, targets, ctx.looks)]
+
+
+def _importance(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    blocks: list[Block] = []
+    shown = found.importance
+    if shown is not None and len(shown.main):
+        first = shown.main.iloc[0]
+        takeaway = (
+            f"{text.clean(first['hyperparameter'])} matters most: about {text.percent(float(first['share']))} of the "
+            "variance on its own (an estimate)."
+        )
+        blocks.append(
+            Figure(
+                name=_name("importance", found),
+                takeaway=takeaway,
+                detail=f"{shown.method} {text.plural(shown.trials, 'trial')}; lines: 95 % bootstrap over seeds.",
+                alt=f"Bars of the share of variance of each hyperparameter, heat map of the strongest pair. {takeaway}",
+                data=pd.concat(
+                    [shown.main.assign(part="main"), shown.pairs.assign(part="pairs"), shown.heat.assign(part="heat")],
+                    ignore_index=True,
+                ),
+                draw=lambda: space.draw_importance(shown, _corner(found)),
+            )
+        )
+        blocks.append(tables.importance(_name("importance", found), found.records, shown))
+    else:
+        blocks += _reason(found, "importance")
+    if found.questions:
+        takeaway = " ".join(question.verdict for question in found.questions[:4])
+        blocks.append(
+            Figure(
+                name=_name("levels", found),
+                takeaway=takeaway,
+                detail=(
+                    f"Hollow: median over {_seeds(found)} of the typical score at this level; filled: median of the "
+                    "best score found there; lines: 95 % bootstrap interval; shaded: the untuned value."
+                ),
+                alt=f"Typical and best score at each level of each hyperparameter. {takeaway}",
+                data=space.question_data(found.questions),
+                draw=lambda: space.draw_questions(found.questions, _score_label(found, "validation"), _corner(found)),
+            )
+        )
+        if any(len(question.matched) for question in found.questions):
+            blocks.append(tables.matched(_name("matched", found), found.records, found.questions))
+    return blocks
+
+
+def _dots(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    records = found.records
+    spaces = [hp for hp in records.about.get("space", ()) if f"hp:{hp['name']}" in records.trials]
+    if not spaces or not len(records.trials):
+        return []
+    tuners = ctx.main(found)
+    frame = space.dots(records.trials, tuners, [hp["name"] for hp in spaces])
+    if not len(frame):
+        return []
+    bad = int((~np.isfinite(frame["validation"].to_numpy(float))).sum())
+    takeaway = f"{text.plural(len(frame), 'trial')} of {text.listing([ctx.looks[name].label for name in tuners])}" + (
+        f"; {text.percent(bad / len(frame))} have no finite score (crosses at the top)." if bad else "."
+    )
+    every = max(1, math.ceil(len(frame) / space.MAX_DOTS))
+    thin = f" Every {every}th trial is drawn; all are in the CSV." if every > 1 else ""
+    return [
+        Figure(
+            name=_name("space", found),
+            takeaway=takeaway,
+            detail=f"One dot per trial, {_seeds(found)}; dotted: the untuned value.{thin}",
+            alt=f"Scatter plots of the validation score over each hyperparameter. {takeaway}",
+            data=frame,
+            draw=lambda: space.draw_dots(
+                frame,
+                spaces,
+                records.about.get("untuned") or {},
+                ctx.looks,
+                _score_label(found, "validation"),
+                _corner(found),
+            ),
+        )
+    ]
+
+
+def _space(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    return [tables.space(_name("space", found), found.records)] if found.records.about.get("space") else []
+
+
+def _best(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    records = found.records
+    if not len(records.trials) or not np.isfinite(records.trials["score"].to_numpy(float)).any():
+        return [Prose("No trial has a finite score.")]
+    blocks: list[Block] = [
+        tables.ten_best(_name("ten-best", found), records, ctx.looks),
+        tables.selected(_name("selected", found), records, ctx.looks, ctx.tuners(found)),
+    ]
+    model = (ctx.campaign.manifest.get("best_models") or {}).get(records.name)
+    if model:
+        where = text.clean(model.get("file", ""))
+        blocks.append(Prose(f"The best model is kept as {where}, trained by {_who(ctx, model)}."))
+    return blocks
+
+
+def _who(ctx: Context, model: dict[str, Any]) -> str:
+    tuner = str(model.get("tuner", ""))
+    label = ctx.looks[tuner].label if tuner in ctx.looks else text.clean(tuner)
+    return f"{label} (seed {text.clean(model.get('seed'))}, trial {text.clean(model.get('trial'))})"
+
+
+def _curse(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    noise = found.noise
+    if noise is None:
+        return _reason(found, "noise")
+    blocks: list[Block] = []
+    frame = noise.curse
+    if len(frame):
+        frame = _ordered(ctx, frame)
+        optimism = frame["optimism"].to_numpy(float)
+        flattered = int((optimism > 0).sum())
+        takeaway = (
+            f"{flattered} of {text.plural(len(frame), 'method')} reported a better score than the same configuration gives "
+            "when it is trained again."
+        )
+        untuned = noise.untuned_validation if math.isfinite(noise.untuned_validation) else _untuned(found, "validation")
+        label = f"{_score_label(found, 'validation')} (smaller is better)"
+        blocks.append(
+            Figure(
+                name=_name("curse", found),
+                takeaway=takeaway,
+                detail=f"Medians over {_seeds(found)}; one retraining of each run's choice, off the budget, same data.",
+                alt=f"Selected and retrained validation score of each method. {takeaway}",
+                data=frame,
+                draw=lambda: curse.draw(frame, untuned, ctx.looks, _title(found), _corner(found), label),
+            )
+        )
+        blocks.append(tables.curse(_name("curse", found), found.records, noise, ctx.looks))
+    blocks.append(Prose(noise.margin_source))
+    if len(noise.overtuning):
+        shown = tables.overtuning(_name("overtuning", found), found.records, noise, ctx.looks, ctx.searchers(found))
+        blocks += [shown] if shown.rows else []
+    return blocks
+
+
+def _time(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    if found.costs is None or not len(found.costs.time):
+        return _reason(found, "costs")
+    frame = _ordered(ctx, found.costs.time)
+    most = frame.iloc[int(frame["share_tuner"].fillna(-1).to_numpy(float).argmax())]
+    takeaway = (
+        f"{ctx.looks[most['tuner']].label} spends the largest share of its search clock on its own thinking: "
+        f"{text.percent(float(most['share_tuner']))}."
+    )
+    return [
+        Figure(
+            name=_name("time", found),
+            takeaway=takeaway,
+            detail=f"Medians over {_seeds(found)} on this machine, with the campaign's trainer, not plain Keras.",
+            alt=f"Stacked bars of training, tuner, compiling and other seconds per method. {takeaway}",
+            data=frame,
+            draw=lambda: times.draw_time(frame, ctx.looks, _title(found)),
+        ),
+        tables.time_spent(_name("time", found), found.records, found.costs, ctx.looks),
+    ]
+
+
+def _break_even(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    if found.costs is None or not found.costs.break_even:
+        return _reason(found, "break_even")
+    all_pairs = found.costs.break_even
+    main = [pair for pair in all_pairs if pair.tuner in ctx.main(found) and len(pair.curve)]
+    blocks: list[Block] = []
+    if main:
+        takeaway = " ".join(pair.sentence for pair in main[:2])
+        blocks.append(
+            Figure(
+                name=_name("break-even", found),
+                takeaway=takeaway,
+                detail=(
+                    "Time to the same quality (the worse of the two medians), relative to the reference; below 1 the "
+                    f"tuner is faster. A marker shows where it starts to be. Medians over {_seeds(found)}."
+                ),
+                alt=f"Curves of relative time over the seconds per epoch of a model. {takeaway}",
+                data=times.break_even_data(main),
+                draw=lambda: times.draw_break_even(main, ctx.looks, _title(found)),
+            )
+        )
+    return [*blocks, tables.break_even(_name("break-even", found), found.records, all_pairs, ctx.looks)]
+
+
+def _effort(ctx: Context) -> tuple[Block, ...]:
+    known = [*LOOKS, "plain"]
+    paths = sorted(EXAMPLES.glob("*.py"), key=lambda p: (known.index(p.stem) if p.stem in known else 99, p.stem))
+    found = efforts({path.stem: path.read_text(encoding="utf-8") for path in paths})
+    return (tables.efforts(found, ctx.looks),) if found else ()
+
+
+def _failures(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    if found.costs is None or not len(found.costs.waste):
+        return _reason(found, "costs")
+    reasons = tables.errors(_name("errors", found), found.records)
+    return [
+        tables.failures(_name("failures", found), found.records, found.costs, ctx.looks),
+        *([reasons] if reasons else []),
+    ]
+
+
+def _environment(ctx: Context) -> list[tuple[str, Any]]:
+    manifest = ctx.campaign.manifest
+    rows: list[tuple[str, Any]] = [
+        ("benchmark", manifest.get("name", "")),
+        ("status", manifest.get("status", "")),
+        ("runs", f"{manifest.get('finished_runs', '?')} of {manifest.get('planned_runs', '?')} finished"),
+        ("started", manifest.get("started", "")),
+        ("finished", manifest.get("finished") or "not yet"),
+    ]
+    rows += list((manifest.get("environment") or {}).items())
+    for name, about in (manifest.get("workloads") or {}).items():
+        sizes = ", ".join(f"{count:,} {split}" for split, count in (about.get("rows") or {}).items())
+        note = f"; {about['trainer_note']}" if about.get("trainer_note") else ""
+        rows.append((f"{name}: rows", sizes or "unknown"))
+        rows.append((f"{name}: trainer", f"{about.get('trainer', '?')}, engine {about.get('engine', '?')}{note}"))
+        rows.append((f"{name}: budget of a run", _budget(about)))
+        rows.append((f"{name}: fingerprint", str(about.get("fingerprint", ""))[:16]))
+    return rows
+
+
+def _budget(about: dict[str, Any]) -> str:
+    words_ = ", ".join(f"{text.number(count)} {unit}" for unit, count in (about.get("budget") or {}).items())
+    epochs = about.get("budget_epochs")
+    return f"{words_} = {epochs:,} epochs" if epochs else words_ or "unknown"
+
+
+def _rerun(ctx: Context) -> tuple[Block, ...]:
+    manifest = ctx.campaign.manifest
+    blocks: list[Block] = [
+        Code("\n".join(line for line in str(manifest.get("command", "")).splitlines() if line.strip()))
+    ]
+    took = _took(manifest)
+    if took is not None:
+        blocks.append(Prose(f"It took {text.seconds(took)} on the machine above, from start to end."))
+    blocks.append(
+        Prose(
+            "Every number here comes from runs.csv, trials.csv and noise.csv beside this report; the numbers behind each "
+            "figure are in plots/, those of each table, unrounded, in tables/. The same command gives the same bytes, times "
+            "aside."
+        )
+    )
+    return tuple(blocks)
+
+
+def _took(manifest: dict[str, Any]) -> float | None:
+    try:
+        start, end = (datetime.fromisoformat(manifest[key]) for key in ("started", "finished"))
+        return (end - start).total_seconds()
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,156 @@
+"""Text and numbers as a reader sees them: escaped for Markdown, plain for tables, with their uncertainty."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+
+MISSING = "–"
+"""What a cell shows where there is no value."""
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_SPACES = re.compile(r"\s+")
+_MARKDOWN = re.compile(r"([\\`*_\[\]~|])")
+_HIDDEN = {*range(0x20), *range(0x7F, 0xA0), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF}
+
+
+def clean(text: object) -> str:
+    """One line of visible characters: terminal escapes dropped, control and direction characters shown as ``�``.
+
+    Lone surrogates, which no file can hold, are shown in the same way.
+    """
+    line = _SPACES.sub(" ", _ANSI.sub("", str(text))).strip()
+    return "".join("�" if ord(char) in _HIDDEN or 0xD800 <= ord(char) < 0xE000 else char for char in line)
+
+
+def markdown(text: object) -> str:
+    """Text for a line or a table cell of GitHub's Markdown: nothing in it is markup, HTML or a formula."""
+    line = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("$", "&#36;")
+    line = _MARKDOWN.sub(r"\\\1", line)
+    return re.sub(r"^([#+\-=]|\d+[.)])", r"\\\1", line) if re.match(r"^([#+\-=]|\d+[.)])(\s|$)", line) else line
+
+
+def code(text: str) -> str:
+    """A fenced code block: the fence is longer than any run of backticks inside."""
+    longest = max((len(ticks) for ticks in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"
+
+
+def slug(text: str) -> str:
+    """A file name and an HTML id from any name: ASCII letters, digits, ``-`` and ``_``.
+
+    A name that had to be changed gets a checksum, so that two names never share one file.
+    """
+    import zlib
+
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:60]
+    return plain if plain == text else f"{plain or 'x'}-{zlib.crc32(text.encode('utf-8', 'replace')):08x}"
+
+
+# --- numbers -------------------------------------------------------------------------------------------------------
+
+
+def absent(value: object) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number with ``digits`` significant digits; ``failed`` for infinity, a dash where there is none."""
+    if value is None or math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "failed" if value > 0 else "-inf"
+    if float(value).is_integer() and abs(value) < 1e6:
+        return f"{int(value)}"
+    text = f"{value:.{digits}g}"
+    if "e" not in text:
+        return text
+    return f"{value:,.0f}" if 1 <= abs(value) < 1e9 else _scientific(text)
+
+
+def _scientific(text: str) -> str:
+    mantissa, exponent = text.split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def decimals(*spread: float) -> int:
+    """Decimal places so that the smallest positive finite spread keeps two significant digits (0 to 6)."""
+    widths = [abs(width) for width in spread if width and math.isfinite(width)]
+    return min(6, max(0, 1 - math.floor(math.log10(min(widths))))) if widths else 4
+
+
+def interval(value: float | None, low: float | None, high: float | None) -> str:
+    """``value [low, high]``, all rounded to two significant digits of the interval's width."""
+    if value is None or math.isnan(value):
+        return MISSING
+    if math.isinf(value) or low is None or high is None or math.isnan(low) or math.isnan(high):
+        return number(value)
+    ends = [end for end in (low, high) if math.isfinite(end)]
+    places = decimals(max(ends) - min(ends)) if len(ends) == 2 else decimals(value)
+    return f"{fixed(value, places)} [{fixed(low, places)}, {fixed(high, places)}]"
+
+
+def fixed(value: float, places: int) -> str:
+    return number(value) if not math.isfinite(value) else f"{value:.{places}f}"
+
+
+def signed(value: float, places: int) -> str:
+    """A difference with its sign; zero has none."""
+    text = f"{value:+.{places}f}"
+    return text.lstrip("+-") if float(text) == 0 else text
+
+
+def seconds(value: float | None) -> str:
+    """A duration with its unit: ``0.8 s``, ``42 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if value is None or math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "never"
+    if value < 10:
+        return f"{value:.2g} s"
+    if value < 120:
+        return f"{value:.0f} s"
+    whole = timedelta(seconds=round(value)).total_seconds()
+    minutes, rest = divmod(int(whole), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes and hours < 48 else f"{hours} h"
+
+
+def percent(share: float | None) -> str:
+    """A share as per cent; never 0 % or 100 % unless it is exactly that."""
+    if share is None or math.isnan(share):
+        return MISSING
+    if 0 < share < 0.005:
+        return "<1 %"
+    if 0.995 < share < 1:
+        return ">99 %"
+    return f"{100 * share:.0f} %"
+
+
+def value(entry: object) -> str:
+    """The value of a hyperparameter: floats with four significant digits, everything else as it is."""
+    if absent(entry):
+        return MISSING
+    if isinstance(entry, float):
+        return number(entry)
+    return clean(entry)
+
+
+def probability(p: float | None) -> str:
+    """A p-value: three digits, never ``0``."""
+    if p is None or math.isnan(p):
+        return MISSING
+    return "<0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def listing(names: list[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"

@@ -1,0 +1,76 @@
+"""Draw every figure, fill both templates, write every file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hptune_bench.analysis import analyse
+from hptune_bench.files import write_atomic
+from hptune_bench.report import page, sections, tables, text
+from hptune_bench.report.blocks import Block, Figure, Section, Table
+from hptune_bench.report.plots import canvas
+from hptune_bench.results import Campaign, merge
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def write(campaigns: Sequence[Campaign], out: Path, quick: bool) -> Path:
+    """See ``report.write_report``."""
+    campaign = merge(campaigns)
+    ctx = sections.context(campaign, analyse(campaign, quick=quick))
+    parts = sections.build(ctx, quick)
+    svgs = {}
+    for block in _blocks(parts):
+        if isinstance(block, Figure):
+            png, svgs[block.name] = canvas.render(block.draw)
+            write_atomic(out / "plots" / f"{block.name}.png", png)
+            write_atomic(out / "plots" / f"{block.name}.svg", svgs[block.name])
+            write_atomic(out / "plots" / f"{block.name}.csv", csv(block.data))
+        elif isinstance(block, Table):
+            write_atomic(out / "tables" / f"{block.name}.md", tables.to_markdown(block) + "\n")
+            write_atomic(out / "tables" / f"{block.name}.csv", csv(tables.to_frame(block)))
+    shown = page.Page(
+        title=text.clean(ctx.analysis.title or ctx.analysis.name),
+        lead=_lead(ctx),
+        sections=parts,
+        svgs=svgs,
+        looks=ctx.looks,
+    )
+    write_atomic(out / "report.html", page.to_html(shown))
+    report = out / "report.md"
+    write_atomic(report, page.to_markdown(shown))
+    return report
+
+
+def _blocks(parts: Sequence[Section]) -> Iterator[Block]:
+    for part in parts:
+        yield from part.blocks
+
+
+def _lead(ctx: sections.Context) -> str:
+    """What was run, in one line."""
+    manifest = ctx.campaign.manifest
+    done, planned = manifest.get("finished_runs"), manifest.get("planned_runs")
+    words = [
+        text.plural(len(ctx.workloads), "workload"),
+        text.plural(len(ctx.looks), "method"),
+        f"{done} of {planned} runs finished",
+    ]
+    labels = list(dict.fromkeys(found.records.data_label for found in ctx.workloads if found.records.data_label))
+    if labels:
+        words.append(f"{text.listing(labels)} data where marked")
+    return "; ".join(words) + "."
+
+
+def csv(frame: pd.DataFrame) -> str:
+    """A frame as CSV; words that a spreadsheet would run as a formula get an apostrophe in front."""
+    words = frame.select_dtypes(include=["object", "string"]).columns
+    safe = frame.assign(**{name: frame[name].map(_harmless) for name in words}) if len(words) else frame
+    return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+def _harmless(entry: object) -> object:
+    return f"'{entry}" if isinstance(entry, str) and entry[:1] in ("=", "+", "-", "@", "\t", "\r") else entry

@@ -1,9 +1,9 @@
 """Best score so far as a right-continuous step function, and its bands over seeds.
 
-A result is known when its trial ends; before the first one the curve is +inf; nothing is interpolated and nothing is known
-early. After the last trial of a run the curve stays where it is, except that a *failed* run counts as worst (+inf) from its
-end on. Quantiles are of the type ``inverted_cdf``, the only one that is right with +inf; the median band is then the 50 %
-surface of the empirical attainment function (Lopez-Ibanez et al., IEEE TEVC 2024).
+A result is known when its trial ends; before the first one the curve is +inf; nothing is interpolated and nothing is
+known early. After the last trial of a run the curve stays where it is, except that a *failed* run counts as worst
+(+inf) from its end on. Quantiles are of the type ``inverted_cdf``, the only one that is right with +inf; the median band is
+then the 50 % surface of the empirical attainment function (Lopez-Ibanez et al., IEEE TEVC 2024).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pandas as pd
 
 from hptune_bench.analysis.frames import Records
 
-Axis = Literal["spent_epochs", "elapsed_s", "trials", "stock_s"]
+Axis = Literal["stock_s", "spent_epochs", "elapsed_s", "trials"]
 Score = Literal["validation", "test"]
 AXES: dict[Axis, str] = {
     "stock_s": "time with plain Keras (s)",
@@ -35,7 +35,7 @@ class Curves:
         axis, score: what is drawn over what.
         excess: validation scores are excess losses (the split's own noise is subtracted).
         steps: one row per change of a run's incumbent and one for its end: columns tuner, seed, x, y; draw as
-            ``steps-post``. y is +inf after the end of a failed run.
+            ``steps-post``. y is +inf from the end of a failed run on.
         bands: at each x where some run of the tuner changes: columns tuner, x, lower (25 %), median, upper (75 %), runs
             (all runs), reached (runs with a finite value), ended (runs whose record ended before x).
     """
@@ -51,32 +51,93 @@ def step_values(times: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.nda
     """The right-continuous step function with ``values[i]`` from ``times[i]`` on, +inf before ``times[0]``.
 
     Args:
-        times: ascending, shape (n,). values: shape (n,), NaN counts as +inf. at: any order, shape (m,).
+        times: ascending, shape (n,); of equal times the last counts.
+        values: shape (n,), NaN counts as +inf.
+        at: any order, shape (m,).
 
     Returns:
         shape (m,).
     """
-    raise NotImplementedError
+    padded = np.concatenate([[np.inf], np.where(np.isnan(values), np.inf, values)])
+    return padded[np.searchsorted(times, at, side="right")]
 
 
 def best_so_far(times: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """``min(values[times <= t])`` for each t in ``at``; +inf where nothing was known yet. Shapes as in ``step_values``."""
-    raise NotImplementedError
+    """``min(values[times <= t])`` for each t in ``at``; +inf where nothing was known. Shapes as in ``step_values``."""
+    return step_values(times, np.minimum.accumulate(np.where(np.isnan(values), np.inf, values)), at)
 
 
 def quantile_band(matrix: np.ndarray, levels: tuple[float, ...] = (0.25, 0.5, 0.75)) -> np.ndarray:
     """Quantiles over runs, ``inverted_cdf``: matrix (runs, m), +inf allowed, to (levels, m)."""
-    raise NotImplementedError
+    return np.quantile(matrix, levels, axis=0, method="inverted_cdf")
+
+
+def run_steps(records: Records, axis: Axis, score: Score) -> pd.DataFrame | None:
+    """``Curves.steps``; None where the axis or the score was not recorded."""
+    trials = records.trials
+    x = trials["trial"] if axis == "trials" else trials[axis]
+    if score == "validation":
+        known, y = trials["score"] < np.inf, trials["validation"]
+    else:
+        known, y = trials["incumbent"] & (trials["score"] < np.inf), trials["test_score"]
+    if trials.empty or x.isna().all() or (score == "test" and y.isna().all()):
+        return None
+    key = ["tuner", "seed"]
+    frame = pd.DataFrame({"tuner": trials["tuner"], "seed": trials["seed"], "x": x.astype(float), "y": y.astype(float)})
+    steps = frame[known.to_numpy()]
+    if score == "validation":  # keep only improvements
+        before = steps.groupby(key)["y"].transform(lambda s: s.cummin().shift(fill_value=np.inf))
+        steps = steps[steps["y"] < before]
+    last = steps.groupby(key)["y"].last()
+    ends = frame.groupby(key, sort=False)["x"].last().reset_index()
+    failed = records.runs.set_index(key)["failed_run"]
+    index = pd.MultiIndex.from_frame(ends[key])
+    final = last.reindex(index).fillna(np.inf).to_numpy()
+    ends["y"] = np.where(failed.reindex(index).fillna(False).to_numpy(dtype=bool), np.inf, final)
+    order = {tuner: i for i, tuner in enumerate(records.tuners)}
+    both = pd.concat([steps, ends], ignore_index=True)
+    rank = both["tuner"].map(order)
+    both = both.assign(rank=rank).sort_values(["rank", "seed", "x"], kind="stable").drop(columns="rank")
+    # the end row follows an improvement in the very last trial: the later of the two counts
+    return both.drop_duplicates([*key, "x"], keep="last").reset_index(drop=True)
 
 
 def curves(records: Records, axis: Axis, score: Score) -> Curves | None:
     """All tuners' curves; None where the axis or the score was not recorded."""
-    raise NotImplementedError
+    steps = run_steps(records, axis, score)
+    if steps is None:
+        return None
+    bands = []
+    for tuner, rows in steps.groupby("tuner", sort=False):
+        grid = np.unique(rows["x"].to_numpy())
+        runs = [(run["x"].to_numpy(), run["y"].to_numpy()) for _, run in rows.groupby("seed")]
+        matrix = np.stack([step_values(x, y, grid) for x, y in runs])
+        lower, middle, upper = quantile_band(matrix)
+        band = {"tuner": tuner, "x": grid, "lower": lower, "median": middle, "upper": upper, "runs": len(runs)}
+        ended = np.sum([grid > x[-1] for x, _ in runs], axis=0)
+        bands.append(pd.DataFrame({**band, "reached": np.isfinite(matrix).sum(axis=0), "ended": ended}))
+    excess = records.excess and score == "validation"
+    return Curves(axis=axis, score=score, excess=excess, steps=steps, bands=pd.concat(bands, ignore_index=True))
 
 
 def value_at_trials(records: Records, trials: int, score: Score = "test") -> pd.DataFrame:
-    """Score of the incumbent after that many trials: columns tuner, seed, value, epochs (spent by then), trials (had).
+    """Score of the incumbent after that many trials.
 
-    Runs that ended before keep their last incumbent if they are done (+inf if they failed); unfinished shorter runs give NaN.
+    Runs that ended before keep their last incumbent if they are done and count as +inf if they failed; unfinished
+    shorter runs give NaN. NaN, too, where no test split exists.
+
+    Returns:
+        columns tuner, seed, value, epochs (spent by then), had (trials had by then).
     """
-    raise NotImplementedError
+    steps = run_steps(records, "trials", score)
+    rows = []
+    for run in records.runs.itertuples(index=False):
+        mine = records.trials[(records.trials["tuner"] == run.tuner) & (records.trials["seed"] == run.seed)]
+        had = min(len(mine), trials)
+        value = np.nan
+        if steps is not None and (len(mine) >= trials or run.finished):
+            curve = steps[(steps["tuner"] == run.tuner) & (steps["seed"] == run.seed)]
+            value = float(step_values(curve["x"].to_numpy(), curve["y"].to_numpy(), np.array([trials]))[0])
+        epochs = float(mine["spent_epochs"].iloc[had - 1]) if had else 0.0
+        rows.append((run.tuner, run.seed, value, epochs, had))
+    return pd.DataFrame(rows, columns=["tuner", "seed", "value", "epochs", "had"])

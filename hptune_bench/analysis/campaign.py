@@ -7,18 +7,20 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from hptune_bench.analysis.anytime import Axis, Curves, Score
-from hptune_bench.analysis.comparisons import Comparison
-from hptune_bench.analysis.costs import Costs
-from hptune_bench.analysis.frames import Records
-from hptune_bench.analysis.importance import Importance
-from hptune_bench.analysis.noise import Noise
-from hptune_bench.analysis.questions import Question
-from hptune_bench.analysis.ranks import Ranks
-from hptune_bench.analysis.targets import Targets
-from hptune_bench.analysis.verdict import Sentence
-from hptune_bench.analysis.warnings import Warning
+from hptune_bench.analysis.anytime import AXES, Axis, Curves, Score, curves
+from hptune_bench.analysis.comparisons import Comparison, compare, summary
+from hptune_bench.analysis.costs import Costs, costs
+from hptune_bench.analysis.frames import Records, by_workload
+from hptune_bench.analysis.importance import MIN_TRIALS, Importance, importance
+from hptune_bench.analysis.noise import Noise, noise
+from hptune_bench.analysis.questions import Question, questions
+from hptune_bench.analysis.ranks import Ranks, ranks
+from hptune_bench.analysis.targets import Targets, targets
+from hptune_bench.analysis.verdict import Sentence, overall_verdict, workload_verdict
+from hptune_bench.analysis.warnings import Warning, warnings
 from hptune_bench.results import Campaign
+
+SCORES: tuple[Score, ...] = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class WorkloadAnalysis:
     curves: Mapping[tuple[Axis, Score], Curves]
     comparisons: tuple[Comparison, ...]
     summary: pd.DataFrame
-    noise: Noise | None
+    noise: Noise
     targets: Targets | None
     costs: Costs | None
     questions: tuple[Question, ...]
@@ -68,9 +70,87 @@ class Analysis:
 
 
 def analyse(campaign: Campaign, quick: bool = False) -> Analysis:
-    """Never raises on odd campaigns (one tuner, one seed, unfinished, all failed, missing files): parts become None.
+    """Everything the report needs. Odd campaigns (one tuner, one seed, unfinished, all runs failed, missing files) are
+    no error: the parts that cannot be computed are None or empty, with a reason.
 
     Args:
-        quick: leave out what only the folded parts of a report show (importance, questions, targets, break-even).
+        quick: leave out what only the folded parts of a report show (importance, questions, break-even, ranks).
     """
-    raise NotImplementedError
+    manifest = campaign.manifest
+    known = manifest.get("best_known") or {}
+    workloads = {
+        records.name: _workload(records, (known.get(records.name) or {}).get("test_score"), quick)
+        for records in by_workload(campaign)
+    }
+    every = [w for analysis in workloads.values() for w in analysis.warnings] + _campaign_warnings(campaign)
+    placed = ranks(tuple(w.records for w in workloads.values())) if not quick else None
+    reasons = {}
+    if placed is None:
+        reasons["ranks"] = (
+            "left out of the quick analysis" if quick else "no two tuners finished a common seed on every workload"
+        )
+    return Analysis(
+        name=str(manifest.get("name") or "campaign"),
+        title=str(manifest.get("title") or manifest.get("name") or "campaign"),
+        workloads=workloads,
+        ranks=placed,
+        verdict=overall_verdict(tuple((w.records, w.comparisons, w.verdict) for w in workloads.values())),
+        warnings=tuple(sorted(every, key=lambda w: not w.first_page)),
+        reasons=reasons,
+    )
+
+
+def _workload(records: Records, best_known: float | None, quick: bool) -> WorkloadAnalysis:
+    reasons: dict[str, str] = {}
+    drawn = {(axis, score): c for axis in AXES for score in SCORES if (c := curves(records, axis, score)) is not None}
+    if not any(axis == "stock_s" for axis, _ in drawn):
+        reasons["stock_clock"] = "the stock clock was not measured, so there are no seconds of plain Keras"
+    if not any(score == "test" for _, score in drawn):
+        reasons["test"] = "no test score was recorded, so tuners are judged by the validation score that they tuned on"
+    found = noise(records)
+    if found.margin is None:
+        reasons["margin"] = found.margin_source
+    compared = compare(records, found.margin)
+    if not compared:
+        reasons["comparisons"] = "a comparison needs two tuners"
+    timed = targets(records, best_known)
+    if timed is None:
+        reasons["targets"] = "no finished search, or no room between the untuned and the best score to set targets in"
+    spent = costs(records, compared, break_even=not quick)
+    if spent is None:
+        reasons["costs"] = "no trial was recorded"
+    if quick:
+        reasons |= dict.fromkeys(("questions", "importance"), "left out of the quick analysis")
+    asked = () if quick else questions(records, found.validation_sd if found.validation_sd > 0 else None)
+    weighed = None if quick else importance(records)
+    if not asked:
+        reasons.setdefault("questions", "no search has trained a configuration to its end")
+    if weighed is None:
+        reasons.setdefault(
+            "importance", f"an estimate needs {MIN_TRIALS} full trainings that differ in value and score"
+        )
+    traps = warnings(records, compared, found)
+    return WorkloadAnalysis(
+        records=records,
+        curves=drawn,
+        comparisons=compared,
+        summary=summary(records),
+        noise=found,
+        targets=timed,
+        costs=spent,
+        questions=asked,
+        importance=weighed,
+        warnings=traps,
+        verdict=workload_verdict(records, compared, found, timed, spent, traps),
+        reasons=reasons,
+    )
+
+
+def _campaign_warnings(campaign: Campaign) -> list[Warning]:
+    manifest = campaign.manifest
+    found = [Warning("runner", "", str(text)) for text in manifest.get("warnings") or ()]
+    planned, finished = manifest.get("planned_runs"), manifest.get("finished_runs")
+    if isinstance(planned, int) and isinstance(finished, int) and finished < planned:
+        text = f"The campaign is not finished: {finished} of {planned} runs are done."
+        found.append(Warning("unfinished", "", text, True))
+    return found

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import difflib
+import io
+import re
+import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+CHOOSE = re.compile(r"#\s*choose(?:\s+(\d+))?\b")
+LOOK = re.compile(r"#\s*look(?:\s+(\d+))?\b")
 
 
 @dataclass(frozen=True)
@@ -11,9 +19,11 @@ class Effort:
     """What one script asks, compared with the plain training script.
 
     Attributes:
-        method: file name without ``.py``. lines: code lines (no blank lines, comments, docstrings). added, removed: lines
-            of the line diff from the plain script. choices: values that a person has to choose, marked ``# choose`` in
-            the script. looks: times a person has to look at results before going on, marked ``# look``.
+        method: file name without ``.py``.
+        lines: lines of code (no blank lines, comments, docstrings).
+        added, removed: lines of the diff from the plain script, on lines of code.
+        choices: values that a person has to choose: sum of the marks ``# choose N`` (``# choose``: 1).
+        looks: times that a person has to look at results before going on: sum of the marks ``# look N``.
         lines_changed: added + removed.
     """
 
@@ -30,8 +40,51 @@ class Effort:
 
 
 def efforts(scripts: Mapping[str, str], plain: str = "plain") -> tuple[Effort, ...]:
-    """One per script, in the given order. scripts: method name to source text (``benchmarks/examples/effort/*.py``).
+    """One per script, in the given order; empty if there is no plain script. The caller reads the files.
 
-    The caller reads the files; empty if there is no plain script.
+    Args:
+        scripts: method name to source text (``benchmarks/examples/effort/*.py``).
+
+    Raises:
+        SyntaxError: a script is no Python.
     """
-    raise NotImplementedError
+    if plain not in scripts:
+        return ()
+    base = code_lines(scripts[plain])
+    return tuple(_effort(method, source, base) for method, source in scripts.items())
+
+
+def _effort(method: str, source: str, base: list[str]) -> Effort:
+    mine = code_lines(source)
+    changes = [line[0] for line in difflib.ndiff(base, mine)]
+    return Effort(
+        method=method,
+        lines=len(mine),
+        added=changes.count("+"),
+        removed=changes.count("-"),
+        choices=_marks(CHOOSE, source),
+        looks=_marks(LOOK, source),
+    )
+
+
+def _marks(pattern: re.Pattern[str], source: str) -> int:
+    return sum(int(count or 1) for count in pattern.findall(source))
+
+
+def code_lines(source: str) -> list[str]:
+    """Lines that hold code, without comments, docstrings and trailing space."""
+    documented: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef)
+            and body
+            and ast.get_docstring(node) is not None
+        ):
+            documented |= set(range(body[0].lineno, (body[0].end_lineno or body[0].lineno) + 1))
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, start = token.start
+            lines[row - 1] = lines[row - 1][:start]
+    return [text.rstrip() for i, text in enumerate(lines, start=1) if text.strip() and i not in documented]

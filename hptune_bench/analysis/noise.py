@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.frames import Records
+from hptune_bench.analysis.statistics import bootstrap_median, median, subtract
+
+CURSE_COLUMNS = ["tuner", "n", "selected_validation", "retrained_validation", "optimism", "low", "high"]
+CURSE_COLUMNS += ["selected_test", "retrained_test", "test_shift"]
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Retraining noise and selection bias of one workload.
+    """Retraining noise and selection bias of one workload. Scores in the workload's units.
 
     Attributes:
-        margin: the equivalence margin, fixed by rule: standard deviation of the test score over retrainings of the untuned
-            configuration on the same data (pooled within data seeds). None: not measured.
+        margin: the equivalence margin, fixed by rule: standard deviation of the judged score (see ``Records.judged_by``)
+            over retrainings of the untuned configuration on the same data (pooled within data seeds). None: not
+            measured.
         margin_source: one sentence on how it was found, or why it is None.
         untuned_test, untuned_validation: medians over the retrainings (NaN if not measured); retrainings: how many.
-        validation_sd: the same standard deviation for the validation score.
-        retraining_gain: what mere retraining gives: median over seeds of (first trial - best trial) of ``untuned_restarts``
-            in validation score, and the same in test score of the selected model; NaN if it did not run.
+        test_sd, validation_sd: the standard deviations of either score; NaN if not measured.
+        retraining_gain_validation: what mere retraining gives: median over seeds of (first trial - best trial) of
+            ``untuned_restarts``; retraining_gain_test: the same for the test scores of the first and the selected model.
+            NaN if it did not run.
         curse: winner's curse per tuner: columns tuner, n, selected_validation (median score of the selected trial),
             retrained_validation (median of the same configurations retrained off the budget), optimism (median paired
-            difference retrained - selected, > 0 = the search flattered itself), low, high, selected_test,
-            retrained_test, test_shift (median paired difference of test scores).
-        overtuning: columns tuner, seed, overtuning (test of the selected model - best test of any earlier incumbent, >= 0),
+            difference retrained - selected, > 0 = the search flattered itself), low, high (95 % bootstrap over runs),
+            selected_test, retrained_test, test_shift (median paired difference of test scores).
+        overtuning: columns tuner, seed, overtuning (test of the selected model - best test of any incumbent, >= 0),
             relative (divided by first incumbent's test - that best; NaN where that is below 0.001) (Schneider et al.
             2025).
     """
@@ -35,6 +43,7 @@ class Noise:
     untuned_test: float
     untuned_validation: float
     retrainings: int
+    test_sd: float
     validation_sd: float
     retraining_gain_validation: float
     retraining_gain_test: float
@@ -44,4 +53,101 @@ class Noise:
 
 def noise(records: Records) -> Noise:
     """Never None: its parts are NaN, None or empty where nothing was recorded."""
-    raise NotImplementedError
+    rows = records.noise[records.noise["tuner"] == ""]
+    test_sd, validation_sd = pooled_sd(rows, "test_score"), pooled_sd(rows, "validation")
+    sd = test_sd if records.judged_by == "test" else validation_sd
+    margin = sd if math.isfinite(sd) and sd > 0 else None
+    if margin is not None:
+        source = (
+            f"the margin is the standard deviation of the {records.judged_by} score over {len(rows)} retrainings of the "
+            "untuned configuration on the same data"
+        )
+    elif rows.empty:
+        source = "the untuned configuration was not retrained off the budget, so nothing can be called equivalent"
+    else:
+        source = "the retrainings of the untuned configuration show no spread, so nothing can be called equivalent"
+    gain_validation, gain_test = _retraining_gain(records)
+    return Noise(
+        margin=margin,
+        margin_source=source,
+        untuned_test=float(rows["test_score"].median()),
+        untuned_validation=float(rows["validation"].median()),
+        retrainings=len(rows),
+        test_sd=test_sd,
+        validation_sd=validation_sd,
+        retraining_gain_validation=gain_validation,
+        retraining_gain_test=gain_test,
+        curse=_curse(records),
+        overtuning=_overtuning(records),
+    )
+
+
+def pooled_sd(rows: pd.DataFrame, column: str) -> float:
+    """Standard deviation inside data seeds, pooled: sqrt(sum of squares about each seed's mean / (n - seeds)).
+
+    Diverged retrainings (not finite) are left out; NaN where no seed has two values. Columns seed and ``column``.
+    """
+    values = rows.loc[np.isfinite(rows[column].astype(float)), ["seed", column]]
+    freedom = len(values) - values["seed"].nunique()
+    if freedom < 1:
+        return math.nan
+    spread = values[column] - values.groupby("seed")[column].transform("mean")
+    return math.sqrt(float((spread**2).sum()) / freedom)
+
+
+def _retraining_gain(records: Records) -> tuple[float, float]:
+    trials = records.trials[records.trials["tuner"] == "untuned_restarts"]
+    gains = []
+    for _, run in trials.groupby("seed"):
+        found = run[run["incumbent"] & np.isfinite(run["score"])]
+        if len(found):
+            first, last = found.iloc[0], found.iloc[-1]
+            gains.append((first["validation"] - last["validation"], first["test_score"] - last["test_score"]))
+    if not gains:
+        return math.nan, math.nan
+    validation, test = np.median(np.array(gains, dtype=float), axis=0)
+    return float(validation), float(test)
+
+
+def _curse(records: Records) -> pd.DataFrame:
+    again = records.noise[records.noise["tuner"] != ""]
+    means = again.groupby(["tuner", "seed"])[["validation", "test_score"]].mean().add_prefix("re_").reset_index()
+    both = records.runs[records.runs["finished"] & ~records.runs["failed_run"]].merge(means, on=["tuner", "seed"])
+    rows = []
+    for tuner in records.tuners:
+        mine = both[both["tuner"] == tuner]
+        if mine.empty:
+            continue
+        selected, retrained = (mine[c].to_numpy(dtype=float) for c in ("final_validation", "re_validation"))
+        tests, retests = (mine[c].to_numpy(dtype=float) for c in ("final_test", "re_test_score"))
+        optimism = subtract(retrained, selected)
+        interval = bootstrap_median(optimism)
+        rows.append(
+            {
+                "tuner": tuner,
+                "n": len(mine),
+                "selected_validation": float(median(selected)),
+                "retrained_validation": float(median(retrained)),
+                "optimism": float(median(optimism)),
+                "low": interval.low if interval else math.nan,
+                "high": interval.high if interval else math.nan,
+                "selected_test": float(median(tests)),
+                "retrained_test": float(median(retests)),
+                "test_shift": float(median(subtract(retests, tests))),
+            }
+        )
+    return pd.DataFrame(rows, columns=CURSE_COLUMNS)
+
+
+def _overtuning(records: Records) -> pd.DataFrame:
+    rows = []
+    found = records.trials[records.trials["incumbent"] & np.isfinite(records.trials["test_score"])]
+    for (tuner, seed), run in found.groupby(["tuner", "seed"]):
+        tests = run["test_score"].to_numpy()
+        over, room = tests[-1] - tests.min(), tests[0] - tests.min()
+        rows.append((tuner, seed, float(over), float(over / room) if room > 0.001 else math.nan))
+    frame = pd.DataFrame(rows, columns=["tuner", "seed", "overtuning", "relative"])
+    order = {tuner: i for i, tuner in enumerate(records.tuners)}
+    return frame.sort_values(
+        ["tuner", "seed"], key=lambda s: s.map(order) if s.name == "tuner" else s, ignore_index=True
+    )

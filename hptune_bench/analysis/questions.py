@@ -1,34 +1,49 @@
 """The post's questions ("is normalising needed? 32 units? Adam? a rate of 0.001?"), for any hyperparameter.
 
-Three views, because they can disagree: the marginal mean over everything else, the best that is reachable at each level,
-and matched pairs that differ in this hyperparameter only. All from sampled trials of all tuners of one workload: an
-estimate that depends on where the tuners looked; the medians are over seeds, never over pooled cells.
+Three views, because they can disagree: the marginal over everything else, the best that is reachable at each level, and
+matched pairs that differ in this hyperparameter only. All from sampled trials: an estimate that depends on where the
+tuners looked. Statistics are taken inside each seed first and summarised over seeds, never over pooled cells.
 """
 
 from __future__ import annotations
 
+import json
+import math
+from itertools import pairwise
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.frames import Records
+from hptune_bench.analysis.statistics import Interval, bootstrap_median, median, subtract
+
+NOT_SEARCHES = ("untuned", "untuned_restarts", "post_winner")
+UNBIASED = ("random_search", "random_search_repaired", "grid_search", "grid_search_repaired")
+"""Tuners whose choices do not follow results: the marginal view uses them alone where they ran."""
+MAX_LEVELS = 20
 
 
 @dataclass(frozen=True)
 class Question:
-    """One hyperparameter.
+    """One hyperparameter. Scores are validation scores (excess loss where ``Records.excess``).
 
     Attributes:
         name: of the hyperparameter. kind: Boolean, Choice, Int or Float. untuned: its copied value (None: not known).
         levels: one row per level (value, or bin of a continuous range), columns level (label), low, high (numbers, NaN
             for categories), untuned (bool: holds the copied value), trials, failed (trials without a finite score),
             marginal (median over seeds of the seed's median score; +inf = most trials failed), marginal_low,
-            marginal_high (bootstrap over seeds), best (median over seeds of the best score at this level), best_low,
-            best_high, edge (the level lies at an end of the range).
-        matched: columns level_a, level_b, pairs, median_difference (a - b, over seeds' medians), low, high, a_wins
-            (share of pairs in which a has the smaller score).
-        best_marginal, best_reachable: label of the best level in either view.
-        verdict: one sentence from rules, e.g. "32 units are as good as any within the noise".
+            marginal_high (95 % bootstrap over seeds), best (median over seeds of the best score at this level),
+            best_low, best_high, gap (median over seeds of best here - best at the copied level: negative = this level
+            can do better; NaN where unknown), gap_low, gap_high, edge (the level lies at an end of the range).
+        matched: this level against the copied one, everything else and the seed equal: columns level, against, pairs,
+            seeds, median_difference (over seeds of the seed's median of level - against), low, high, wins (share of
+            pairs in which the level has the smaller score).
+        best_marginal, best_reachable: label of the best level in either view; "" where there is none.
+        marginal_from: tuners that the marginal view rests on.
+        verdict: one or two sentences from rules.
         trials: how many sampled trials it rests on.
     """
 
@@ -39,10 +54,262 @@ class Question:
     matched: pd.DataFrame
     best_marginal: str
     best_reachable: str
+    marginal_from: tuple[str, ...]
     verdict: str
     trials: int
 
 
 def questions(records: Records, margin: float | None) -> tuple[Question, ...]:
-    """One per hyperparameter, in the order of the space; empty without trials. margin: as in ``Noise`` (validation)."""
-    raise NotImplementedError
+    """One per hyperparameter, in the order of the space; empty without full trainings.
+
+    Args:
+        margin: retraining noise of the validation score (``Noise.validation_sd``); None: unknown, taken as 0.
+    """
+    trials, values = full_trainings(records)
+    if trials.empty:
+        return ()
+    specs = {str(hp["name"]): hp for hp in records.about.get("space") or ()}
+    names = [name for name in records.hyperparameters if name in values]
+    return tuple(_question(records, name, specs.get(name, {}), trials, values, margin or 0.0) for name in names)
+
+
+def full_trainings(records: Records) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Trials that searched and were trained to their end, and their configurations (object columns by name, same index).
+
+    Left out are trials cut by the budget, the tuners that train in instalments (a score after two epochs says little
+    about a value), and what is no search.
+    """
+    trials = records.trials
+    instalments = trials["resumed_from"].notna() | trials["restarted_from"].notna()
+    partial = set(trials.loc[instalments, "tuner"]) | {t for t in records.tuners if t.startswith("hyperband")}
+    trials = trials[~trials["tuner"].isin(partial | set(NOT_SEARCHES)) & (trials["status"] != "truncated")]
+    texts = trials["configuration"].unique()
+    parsed = pd.DataFrame([_parse(text) for text in texts], index=texts, dtype=object)
+    values = parsed.loc[trials["configuration"]].set_axis(trials.index) if len(texts) else parsed
+    return trials, values
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _question(
+    records: Records,
+    name: str,
+    spec: Mapping[str, Any],
+    trials: pd.DataFrame,
+    values: pd.DataFrame,
+    margin: float,
+) -> Question:
+    known = values[name].notna()
+    mine, column = trials[known], values.loc[known, name]
+    untuned = (records.about.get("untuned") or {}).get(name)
+    levels, labels = levels_of(column, spec, untuned)
+    frame = pd.DataFrame(
+        {
+            "seed": mine["seed"],
+            "tuner": mine["tuner"],
+            "level": labels,
+            "score": mine["validation"].astype(float),
+        }
+    )
+    sources = tuple(t for t in UNBIASED if (frame["tuner"] == t).any()) or tuple(sorted(frame["tuner"].unique()))
+    copied = levels.loc[levels["untuned"], "level"]
+    reference = str(copied.iloc[0]) if len(copied) else ""
+    levels = levels.merge(_views(frame, sources, reference), on="level", how="left")
+    levels = levels.astype({"trials": float}).fillna({"trials": 0, "failed": 0}).astype({"trials": int, "failed": int})
+    others = (
+        values.loc[known].drop(columns=name).astype(str).agg("\x1f".join, axis=1) if len(values.columns) > 1 else ""
+    )
+    matched = _matched(frame.assign(rest=others), list(levels["level"]), reference)
+    best = {view: _best(levels, view) for view in ("marginal", "best")}
+    kind = (
+        str(spec.get("kind") or ("Float" if pd.api.types.is_number(column.iloc[0]) else "Choice"))
+        if len(column)
+        else ""
+    )
+    return Question(
+        name=name,
+        kind=kind,
+        untuned=untuned,
+        levels=levels,
+        matched=matched,
+        best_marginal=best["marginal"],
+        best_reachable=best["best"],
+        marginal_from=sources,
+        verdict=verdict_on(name, levels, matched, margin, records.seeds),
+        trials=len(frame),
+    )
+
+
+def _best(levels: pd.DataFrame, view: str) -> str:
+    finite = levels[np.isfinite(levels[view].astype(float))]
+    return str(finite.loc[finite[view].idxmin(), "level"]) if len(finite) else ""
+
+
+def label_of(value: object) -> str:
+    """A value as text: True, adam, 0.001, 32."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def levels_of(column: pd.Series, spec: Mapping[str, Any], untuned: object) -> tuple[pd.DataFrame, pd.Series]:
+    """Levels of a hyperparameter (columns level, low, high, untuned, edge) and the level of each value.
+
+    Every value of a Boolean, a Choice or a short range is a level. A long range is binned: a log range of two decades or
+    more around each power of ten that it holds, any other into five equal parts.
+    """
+    numeric = len(column) > 0 and all(is_number(v) for v in column)
+    if not numeric or (spec.get("kind") in ("Boolean", "Choice") and not spec.get("ordered")):
+        found = spec.get("values") or sorted(column.unique(), key=str)
+        ends = [(math.nan, math.nan)] * len(found)
+        names = [label_of(v) for v in found]
+        marks = [untuned is not None and v == untuned and type(v) is type(untuned) for v in found]
+        table = pd.DataFrame({"level": names, "low": 0.0, "high": 0.0, "untuned": marks, "edge": False})
+        table[["low", "high"]] = ends
+        return table, column.map(label_of)
+    numbers = column.astype(float)
+    distinct = np.unique(numbers)
+    low, high = float(spec.get("low", distinct[0])), float(spec.get("high", distinct[-1]))
+    if len(distinct) <= MAX_LEVELS:
+        edges, names = distinct, [label_of(int(v) if float(v).is_integer() else float(v)) for v in distinct]
+        lows = highs = distinct
+        place = np.searchsorted(distinct, numbers)
+    else:
+        edges, names = _bins(low, high, bool(spec.get("log")))
+        lows, highs = edges[:-1], edges[1:]
+        place = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(names) - 1)
+    if not is_number(untuned):
+        marks = np.zeros(len(names), dtype=bool)
+    elif lows is highs:
+        marks = np.isclose(distinct, float(untuned))  # type: ignore[arg-type]
+    else:
+        held = int(np.clip(np.searchsorted(edges, float(untuned), side="right") - 1, 0, len(names) - 1))  # type: ignore[arg-type]
+        marks = np.arange(len(names)) == held
+    edge = (np.asarray(lows) <= low * (1 + 1e-9)) | (np.asarray(highs) >= high * (1 - 1e-9))
+    table = pd.DataFrame({"level": names, "low": lows, "high": highs, "untuned": marks, "edge": edge})
+    return table, pd.Series(np.array(names, dtype=object)[place], index=column.index)
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_)
+
+
+def _bins(low: float, high: float, log: bool) -> tuple[np.ndarray, list[str]]:
+    if log and low > 0 and high / low >= 100 * (1 - 1e-9):
+        powers = np.arange(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
+        inner = 10.0 ** (powers[:-1] + 0.5)
+        return np.array([low, *inner, high]), [f"about {10.0**p:g}" for p in powers]
+    edges = np.geomspace(low, high, 6) if log and low > 0 else np.linspace(low, high, 6)
+    return edges, [f"{a:.3g} to {b:.3g}" for a, b in pairwise(edges)]
+
+
+def _views(frame: pd.DataFrame, sources: tuple[str, ...], reference: str) -> pd.DataFrame:
+    best = frame.groupby(["level", "seed"])["score"].min().unstack("seed")
+    typical = frame[frame["tuner"].isin(sources)].groupby(["level", "seed"])["score"].agg(_median).unstack("seed")
+    rows = []
+    for level, group in frame.groupby("level"):
+        row: dict[str, Any] = {"level": level, "trials": len(group), "failed": int(np.isinf(group["score"]).sum())}
+        row |= _over_seeds("marginal", typical.loc[level] if level in typical.index else None)
+        row |= _over_seeds("best", best.loc[level])
+        gap = None
+        if reference in best.index:
+            both = pd.concat([best.loc[level], best.loc[reference]], axis=1).dropna()
+            gap = pd.Series(subtract(both.iloc[:, 0].to_numpy(), both.iloc[:, 1].to_numpy()))
+        rows.append(row | _over_seeds("gap", gap))
+    columns = ["level", "trials", "failed"]
+    columns += [f"{view}{end}" for view in ("marginal", "best", "gap") for end in ("", "_low", "_high")]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _median(scores: pd.Series) -> float:
+    return float(median(scores.to_numpy(dtype=float)))
+
+
+def _over_seeds(name: str, by_seed: pd.Series | None) -> dict[str, float]:
+    values = by_seed.dropna().to_numpy(dtype=float) if by_seed is not None else np.empty(0)
+    if len(values) == 0:
+        return {name: math.nan, f"{name}_low": math.nan, f"{name}_high": math.nan}
+    interval = bootstrap_median(values) or Interval(math.nan, math.nan)
+    return {name: float(median(values)), f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+def _matched(frame: pd.DataFrame, levels: list[str], reference: str) -> pd.DataFrame:
+    columns = ["level", "against", "pairs", "seeds", "median_difference", "low", "high", "wins"]
+    cells = frame.groupby(["seed", "rest", "level"])["score"].mean()
+    if reference not in cells.index.get_level_values("level"):
+        return pd.DataFrame(columns=columns)
+    base = cells.xs(reference, level="level").rename("reference")
+    rows = []
+    for level in levels:
+        if level == reference or level not in cells.index.get_level_values("level"):
+            continue
+        both = cells.xs(level, level="level").rename("score").to_frame().join(base, how="inner")
+        if both.empty:
+            continue
+        d = pd.Series(subtract(both["score"].to_numpy(), both["reference"].to_numpy()), index=both.index)
+        by_seed = d.groupby("seed").agg(_median).dropna()
+        over = _over_seeds("median_difference", by_seed)
+        wins = float((d < 0).mean() + (d == 0).mean() / 2)
+        rows.append([level, reference, len(d), len(by_seed), *over.values(), wins])
+    return pd.DataFrame(rows, columns=columns)
+
+
+def verdict_on(name: str, levels: pd.DataFrame, matched: pd.DataFrame, margin: float, seeds: int) -> str:
+    """The rule, in words, on ``Question.levels`` and ``matched``.
+
+    A level is called better or worse than the copied one only where the best score reachable at it differs by more than
+    the margin and the interval over seeds excludes 0. Matched pairs that contradict are said to.
+    """
+    copied = levels[levels["untuned"]]
+    reachable = levels[np.isfinite(levels["best"].astype(float))]
+    if reachable.empty:
+        return f"No trial reached a finite score, so nothing can be said about {name}."
+    best = reachable.loc[reachable["best"].idxmin()]
+    edge = " (at the edge of the range: widen it before trusting that)" if best["edge"] and len(levels) > 2 else ""
+    views = _disagreement(levels, best)
+    if copied.empty or copied["trials"].sum() == 0:
+        return f"Best reachable with {name} = {best['level']}{edge}; no search tried the copied value.{views}"
+    label = f"{name} = {copied['level'].iloc[0]}"
+    others = levels[~levels["untuned"] & levels["gap"].notna()]
+    if others.empty:
+        return f"Only {label} was tried, so nothing can be said about other values."
+    if others["gap_low"].isna().all():
+        return f"Best reachable with {name} = {best['level']}{edge}, from one seed only: a description, not an answer.{views}"
+    better = others[(others["gap"] < -margin) & (others["gap_high"] < 0)]
+    worse = others[(others["gap"] > margin) & (others["gap_low"] > 0)]
+    noise = f"beyond the retraining noise of {margin:.2g}" if margin else "with an interval that excludes 0"
+    if len(better):
+        top = better.loc[better["gap"].idxmin()]
+        size = f"{-top['gap']:.3g} [{-top['gap_high']:.3g}, {-top['gap_low']:.3g}]"
+        text = f"{name} = {top['level']} can do better than the copied {label} by {size}, {noise}"
+        text += edge if top["level"] == best["level"] else ""
+    elif len(worse) == len(others):
+        top = worse.loc[worse["gap"].idxmin()]
+        text = f"{label} is needed: even the next best value ({top['level']}) stays {top['gap']:.3g} behind"
+        text += f" [{top['gap_low']:.3g}, {top['gap_high']:.3g}], {noise}"
+    else:
+        text = f"{label} is right, or as good as any other value as far as these trials can tell"
+        if len(worse):
+            text += f"; worse {noise}: {', '.join(worse['level'])}"
+    return f"{text}.{views}{_contradiction(matched, better, worse)}"
+
+
+def _disagreement(levels: pd.DataFrame, best: pd.Series) -> str:
+    marginal = _best(levels, "marginal")
+    if marginal in ("", best["level"]):
+        return ""
+    return f" Averaged over everything else {marginal} looks best; with the rest tuned, {best['level']}."
+
+
+def _contradiction(matched: pd.DataFrame, better: pd.DataFrame, worse: pd.DataFrame) -> str:
+    against = matched[
+        (matched["level"].isin(better["level"]) & (matched["low"] > 0))
+        | (matched["level"].isin(worse["level"]) & (matched["high"] < 0))
+    ]
+    if against.empty:
+        return ""
+    return f" Matched pairs say the opposite for {', '.join(against['level'])}: it depends on the other values."

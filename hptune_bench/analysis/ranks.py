@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from hptune_bench.analysis.frames import Records
+from hptune_bench.analysis.anytime import run_steps, step_values
+from hptune_bench.analysis.frames import TRAINED_ONCE, Records
+from hptune_bench.analysis.statistics import bootstrap_indices, interval_of
 
 MIN_FAMILIES = 8
+CURVE_POINTS = 100
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """Mean rank of each tuner by test score (1 = best), ranked inside each (workload, seed), averaged over seeds, then over the
-    workloads of a data family, then over families.
+    """Mean rank of each tuner by the score that judges (1 = best): ranked inside each (workload, seed), averaged over
+    seeds, then over the workloads of a data family, then over families.
 
     Attributes:
-        table: columns tuner, mean_rank, low, high (bootstrap of seeds inside each workload), workloads; ascending.
-        over_time: columns workload, tuner, spent_epochs, mean_rank (steps).
-        families: independent data families. critical_difference: Nemenyi (alpha 0.05), None below MIN_FAMILIES families.
+        table: columns tuner, mean_rank, low, high (95 % bootstrap of the seeds inside each workload), workloads;
+            ascending.
+        over_time: columns workload, tuner, spent_epochs, mean_rank: searches only; a step curve on a fixed grid.
+        families: independent data families.
+        critical_difference: of mean ranks (Nemenyi, alpha 0.05: q sqrt(k (k+1) / 6N)); None below MIN_FAMILIES families.
         reason: why there is no critical difference, else "".
         by_family: columns family, then one column per tuner: mean rank; the blocks of a critical-difference diagram.
     """
@@ -33,5 +40,93 @@ class Ranks:
 
 
 def ranks(workloads: tuple[Records, ...]) -> Ranks | None:
-    """Only tuners that ran on every workload and (workload, seed) blocks with all of them; None below two such tuners."""
-    raise NotImplementedError
+    """Only tuners that ran on every workload, and seeds that all of them finished; None below two such tuners."""
+    workloads = tuple(w for w in workloads if w.tuners)
+    tuners = [t for t in workloads[0].tuners if all(t in w.tuners for w in workloads)] if workloads else []
+    if len(tuners) < 2:
+        return None
+    blocks = {w.name: pd.concat({t: w.finals(t) for t in tuners}, axis=1).dropna() for w in workloads}
+    workloads = tuple(w for w in workloads if len(blocks[w.name]))
+    if not workloads:
+        return None
+    by_seed = {w.name: rank_rows(blocks[w.name].to_numpy(dtype=float)) for w in workloads}
+    family = {w.name: str(w.about.get("family") or w.name) for w in workloads}
+    means = _over_families({name: r.mean(axis=0) for name, r in by_seed.items()}, family)
+    resampled = {name: r[bootstrap_indices(len(r))].mean(axis=1) for name, r in by_seed.items()}
+    over = np.mean(list(_over_families(resampled, family).values()), axis=0)  # (resamples, tuners)
+    center = np.mean(list(means.values()), axis=0)
+    several = all(len(r) > 1 for r in by_seed.values())
+    ends = [interval_of(over[:, i]) for i in range(len(tuners))]
+    table = pd.DataFrame(
+        {
+            "tuner": tuners,
+            "mean_rank": center,
+            "low": [e.low if several else math.nan for e in ends],
+            "high": [e.high if several else math.nan for e in ends],
+            "workloads": len(workloads),
+        }
+    )
+    enough = len(means) >= MIN_FAMILIES
+    reason = (
+        ""
+        if enough
+        else (
+            f"a critical difference needs at least {MIN_FAMILIES} independent data families; here "
+            f"{'is' if len(means) == 1 else 'are'} {len(means)}"
+        )
+    )
+    return Ranks(
+        table=table.sort_values("mean_rank", kind="stable", ignore_index=True),
+        over_time=pd.concat([_over_time(w, tuners) for w in workloads], ignore_index=True),
+        families=len(means),
+        critical_difference=critical_difference(len(tuners), len(means)) if enough else None,
+        reason=reason,
+        by_family=pd.DataFrame([{"family": f, **dict(zip(tuners, m, strict=True))} for f, m in means.items()]),
+    )
+
+
+def rank_rows(scores: np.ndarray) -> np.ndarray:
+    """Rank inside each row, 1 = smallest, ties (+inf too) averaged: (rows, k) to (rows, k)."""
+    less = (scores[:, None, :] < scores[:, :, None]).sum(axis=2)
+    equal = (scores[:, None, :] == scores[:, :, None]).sum(axis=2)
+    return less + (equal + 1) / 2
+
+
+def critical_difference(tuners: int, blocks: int) -> float:
+    """Nemenyi's critical difference of mean ranks at alpha 0.05 (Demsar 2006)."""
+    from scipy.stats import studentized_range
+
+    q = studentized_range.ppf(0.95, tuners, np.inf) / math.sqrt(2)
+    return float(q * math.sqrt(tuners * (tuners + 1) / (6 * blocks)))
+
+
+def _over_families(by_workload: dict[str, np.ndarray], family: dict[str, str]) -> dict[str, np.ndarray]:
+    groups: dict[str, list[np.ndarray]] = {}
+    for name, values in by_workload.items():
+        groups.setdefault(family[name], []).append(values)
+    return {name: np.mean(values, axis=0) for name, values in groups.items()}
+
+
+def _over_time(records: Records, tuners: list[str]) -> pd.DataFrame:
+    columns = ["workload", "tuner", "spent_epochs", "mean_rank"]
+    searches = [t for t in tuners if t not in TRAINED_ONCE]
+    steps = run_steps(records, "spent_epochs", records.judged_by)
+    if steps is None or len(searches) < 2:
+        return pd.DataFrame(columns=columns)
+    grid = np.unique(np.rint(np.geomspace(1, max(2, steps["x"].max()), CURVE_POINTS)))
+    curves = {
+        key: step_values(run["x"].to_numpy(), run["y"].to_numpy(), grid)
+        for key, run in steps.groupby(["tuner", "seed"])
+    }
+    seeds = [s for s in sorted(steps["seed"].unique()) if all((t, s) in curves for t in searches)]
+    if not seeds:
+        return pd.DataFrame(columns=columns)
+    # (seeds, tuners, grid) to ranks inside each (seed, grid point)
+    scores = np.array([[curves[t, s] for t in searches] for s in seeds])
+    flat = rank_rows(scores.transpose(0, 2, 1).reshape(-1, len(searches)))
+    mean = flat.reshape(len(seeds), len(grid), len(searches)).mean(axis=0)
+    parts = [
+        pd.DataFrame({"workload": records.name, "tuner": t, "spent_epochs": grid, "mean_rank": mean[:, i]})
+        for i, t in enumerate(searches)
+    ]
+    return pd.concat(parts, ignore_index=True)

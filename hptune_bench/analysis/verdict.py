@@ -1,30 +1,104 @@
-"""Rules that turn the statistics into sentences, each with number, probability and conditions. They never overclaim."""
+"""Rules that turn the statistics into sentences, each with number, probability and conditions. They never overclaim:
+
+- only primary comparisons answer the question; exploratory ones are called so;
+- "better" and "worse" need a Holm-adjusted p below 0.05, "equivalent" a passed equivalence test; all else is "undecided";
+- workloads are never averaged: where they disagree, the sentence says which says what.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hptune_bench.analysis.comparisons import Comparison
+import numpy as np
+
+from hptune_bench.analysis.comparisons import FULL, Comparison
 from hptune_bench.analysis.costs import Costs
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.noise import Noise
-from hptune_bench.analysis.statistics import Outcome
+from hptune_bench.analysis.statistics import MIN_SEEDS, Outcome, median, subtract
 from hptune_bench.analysis.targets import Targets
 from hptune_bench.analysis.warnings import Warning
+
+OUTCOMES: tuple[Outcome, ...] = ("better", "worse", "equivalent", "undecided")
+MOST_SENTENCES = 5
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """text: plain text, no markup. about: gain, cost, tuner, trials or condition. outcome: of a comparison, else None."""
+    """One sentence of the verdict.
+
+    Attributes:
+        text: plain text, no markup; tuners and workloads by their names in the CSV files.
+        about: ``gain``, ``trials``, ``null``, ``tuner``, ``cost`` or ``condition``.
+        outcome: of the one comparison it reports, else None.
+    """
 
     text: str
     about: str
     outcome: Outcome | None = None
 
 
+def number(value: float) -> str:
+    """Three significant digits."""
+    return f"{value:.3g}" if math.isfinite(value) else "infinite" if value > 0 else "minus infinite"
+
+
+def listing(items: Sequence[str]) -> str:
+    """a; a and b; a, b and c."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def _probability(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def _size(comparison: Comparison) -> str:
+    """Median difference with interval, effect size and n; for brackets."""
+    result = comparison.result
+    assert result is not None
+    if math.isnan(result.median_difference):
+        text = "no median difference, because both fail"
+    else:
+        text = f"median difference {number(result.median_difference)}"
+    if result.interval is not None and not math.isnan(result.median_difference):
+        text += f" [{number(result.interval.low)}, {number(result.interval.high)}]"
+    return f"{text}, ahead in {result.wins} of {result.n} seeds, probability of better {result.probability:.2f}"
+
+
 def comparison_sentence(comparison: Comparison, noise: Noise) -> Sentence:
     """One comparison in words: outcome, median difference with interval, probability, p, n, checkpoint, label."""
-    raise NotImplementedError
+    c, result = comparison, comparison.result
+    when = "at the full budget" if c.at == FULL else f"at {c.at}"
+    label = "" if c.primary else "Exploratory: "
+    pair = f"{c.tuner} against {c.reference} on {c.workload} {when}"
+    if result is None:
+        return Sentence(f"{label}{pair}: undecided, because {c.reason}.", "gain", c.outcome)
+    if c.reason:
+        return Sentence(f"{label}{pair}: undecided ({_size(c)}); {c.reason}.", "gain", c.outcome)
+    assert c.p_holm is not None
+    p = f"{_probability(c.p_holm)} after Holm's correction"
+    if c.outcome == "equivalent":
+        assert c.p_equivalent_holm is not None
+        steady = ""
+        if c.p_holm < 0.05 and result.median_difference != 0:
+            steady = f"; steadily {'lower' if result.median_difference < 0 else 'higher'}, but by less than that"
+        text = (
+            f"equivalent within the retraining noise of {number(result.margin or 0)} "
+            f"({_size(c)}, equivalence {_probability(c.p_equivalent_holm)} after Holm's correction{steady})"
+        )
+    elif c.outcome == "undecided":
+        text = f"undecided ({_size(c)}, {p}): the runs neither show a difference nor exclude one"
+    else:
+        text = f"{c.outcome} ({_size(c)}, {p}){_in_noise(result.median_difference, noise)}"
+    return Sentence(f"{label}{pair}: {text}.", "gain", c.outcome)
+
+
+def _in_noise(difference: float, noise: Noise) -> str:
+    if noise.margin is None or not math.isfinite(difference):
+        return ""
+    return f", {abs(difference) / noise.margin:.2g} times the retraining noise"
 
 
 def workload_verdict(
@@ -35,12 +109,213 @@ def workload_verdict(
     costs: Costs | None,
     warnings: tuple[Warning, ...],
 ) -> tuple[Sentence, ...]:
-    """At most five sentences on one workload: what is gained, what it costs, which tuner, how many trials."""
-    raise NotImplementedError
+    """At most five sentences on one workload: what is gained, at how many trials, beside what null, by which tuner, at
+    what cost."""
+    primary = [c for c in comparisons if c.primary]
+    full = [c for c in primary if c.at == FULL]
+    sentences = [_gain(records, full)]
+    early = [c for c in primary if c.at != FULL]
+    random_points = any(w.key == "random_points" and w.first_page for w in warnings)
+    sentences += _early(early, random_points)
+    sentences += _null(records, noise)
+    sentences += _which(records, full)
+    sentences += _cost(records, targets, costs)
+    return tuple(sentences[:MOST_SENTENCES])
 
 
-def overall_verdict(
-    verdicts: tuple[tuple[Records, tuple[Comparison, ...], tuple[Sentence, ...]], ...],
-) -> tuple[Sentence, ...]:
-    """At most five sentences over all workloads; opposite results are stated per workload, never averaged."""
-    raise NotImplementedError
+def _gain(records: Records, full: list[Comparison]) -> Sentence:
+    found = [c for c in full if c.result is not None]
+    if not found:
+        missing = [t for t in (records.against, *records.primary) if t not in records.tuners]
+        why = f"{listing(missing)} did not run" if missing else "no two of them have finished a common seed"
+        question = f"Whether {listing(list(records.primary))} beat {records.against} on {records.name}"
+        return Sentence(f"{question} cannot be answered: {why}.", "condition")
+    n = [c.result.n for c in found if c.result]
+    seeds = f"{min(n)}" if min(n) == max(n) else f"{min(n)} to {max(n)}"
+    outcome = found[0].outcome if len({c.outcome for c in found}) == 1 else None
+    if max(n) < MIN_SEEDS:
+        sizes = "; ".join(f"{c.tuner}: {_size(c)}" for c in found)
+        head = (
+            f"On {records.name} nothing is decided, because {seeds} {'seed' if max(n) == 1 else 'seeds'} allow no test"
+        )
+        return Sentence(
+            f"{head} (at least {MIN_SEEDS} are needed); so far against {records.against}: {sizes}.", "gain", outcome
+        )
+    parts = _clauses(found, with_numbers=True)
+    head = f"On {records.name}, at the full budget and over {seeds} seeds, against {records.against} by {found[0].score} score"
+    return Sentence(f"{head}: {'; '.join(parts)}.", "gain", outcome)
+
+
+def _clauses(found: list[Comparison], with_numbers: bool) -> list[str]:
+    """One clause per outcome that occurs."""
+    parts = []
+    for outcome in OUTCOMES:
+        group = [c for c in found if c.outcome == outcome]
+        if not group:
+            continue
+        names = [f"{c.tuner} ({_brief(c)})" if with_numbers else c.tuner for c in group]
+        verb = "is" if len(group) == 1 else "are"
+        parts.append(f"{listing(names)} {verb} {outcome}")
+    return parts
+
+
+def _brief(c: Comparison) -> str:
+    assert c.result is not None
+    r = c.result
+    size = number(r.median_difference) if not math.isnan(r.median_difference) else "no median, both fail"
+    if r.interval is not None and not math.isnan(r.median_difference):
+        size += f" [{number(r.interval.low)}, {number(r.interval.high)}]"
+    p = c.p_equivalent_holm if c.outcome == "equivalent" else c.p_holm
+    return f"{size}, ahead in {r.wins} of {r.n}{'' if p is None else f', {_probability(p)}'}"
+
+
+def _early(early: list[Comparison], random_points: bool) -> list[Sentence]:
+    found = [c for c in early if c.result is not None]
+    if not found:
+        return []
+    outcome = found[0].outcome if len({c.outcome for c in found}) == 1 else None
+    text = f"At {found[0].at}: {'; '.join(_clauses(found, with_numbers=True))}"
+    if random_points and any(c.tuner == "bayesian_optimization" for c in found):
+        text += "; bayesian_optimization has not left its random points by then, so it is random search"
+    return [Sentence(f"{text}.", "trials", outcome)]
+
+
+def _null(records: Records, noise: Noise) -> list[Sentence]:
+    """Gain over the untuned configuration, beside what mere retraining gives."""
+    if "untuned" not in records.tuners:
+        return []
+    gains = {
+        t: gain for t in records.tuners if t != "untuned" and math.isfinite(gain := _gain_over_untuned(records, t))
+    }
+    named = [t for t in (records.against, *records.primary) if t in gains]
+    if not named:
+        return []
+    sizes = listing([f"{t} {number(gains[t])}" for t in named])
+    text = f"Compared with the untuned configuration the median gain is {sizes}"
+    if "untuned_restarts" in gains:
+        text += f"; merely retraining the untuned configuration for the same budget gains {number(gains['untuned_restarts'])}"
+    if noise.margin is not None:
+        text += f" (retraining noise {number(noise.margin)})"
+    return [Sentence(f"{text}.", "null")]
+
+
+def _gain_over_untuned(records: Records, tuner: str) -> float:
+    both = records.finals("untuned").to_frame("a").join(records.finals(tuner).rename("b"), how="inner").dropna()
+    return float(median(subtract(both["a"].to_numpy(), both["b"].to_numpy()))) if len(both) else math.nan
+
+
+def _which(records: Records, full: list[Comparison]) -> list[Sentence]:
+    finals = {
+        t: records.finals(t).dropna().to_numpy(dtype=float)
+        for t in (records.against, *records.primary)
+        if t in records.tuners
+    }
+    medians = {t: float(median(v)) for t, v in finals.items() if len(v)}
+    medians = {t: m for t, m in medians.items() if math.isfinite(m)}
+    if len(medians) < 2:
+        return []
+    best = min(medians, key=medians.__getitem__)
+    text = f"The lowest median {records.judged_by} score among these has {best} ({number(medians[best])})"
+    if best == records.against:
+        beaten = [c.tuner for c in full if c.outcome == "worse"]
+        shown = f"shown to be ahead of {listing(beaten)}" if beaten else "not shown to be ahead of any of them"
+    else:
+        ahead = any(c.tuner == best and c.outcome == "better" for c in full)
+        shown = f"shown to be ahead of {records.against}" if ahead else f"not shown to be ahead of {records.against}"
+    return [Sentence(f"{text}, {shown}.", "tuner")]
+
+
+def _cost(records: Records, targets: Targets | None, costs: Costs | None) -> list[Sentence]:
+    if costs is None:
+        return []
+    table = costs.time.set_index("tuner")
+    named = [t for t in (records.against, *records.primary) if t in table.index]
+    known = [t for t in named if np.isfinite(table.loc[t, "stock_s"])]
+    if not known:
+        shares = [f"{t} {table.loc[t, 'share_tuner']:.1%}" for t in named if np.isfinite(table.loc[t, "share_tuner"])]
+        text = "The stock clock was not measured, so what this costs a reader in seconds is not known"
+        return [
+            Sentence(
+                f"{text}; the tuner's own share of the search clock: {listing(shares)}." if shares else f"{text}.",
+                "cost",
+            )
+        ]
+    times = listing([f"{t} {_duration(table.loc[t, 'stock_s'])}" for t in known])
+    text = f"With plain Keras on this machine the whole search would take (median) {times}"
+    if targets is not None and targets.axis == "stock_s":
+        rows = targets.matches[(targets.matches["reference"] == records.against)].set_index("tuner")["speedup"]
+        speeds = [_speed(t, float(rows[t])) for t in records.primary if t in rows.index and not math.isnan(rows[t])]
+        if speeds:
+            text += f"; to the loop's own final quality: {listing(speeds)}"
+    return [Sentence(f"{text}.", "cost")]
+
+
+def _speed(tuner: str, speedup: float) -> str:
+    return f"{tuner} never in this budget" if speedup == 0 else f"{tuner} {speedup:.2g} times as fast"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+Judged = tuple[Records, tuple[Comparison, ...], tuple[Sentence, ...]]
+
+
+def overall_verdict(verdicts: tuple[Judged, ...]) -> tuple[Sentence, ...]:
+    """At most five sentences over all workloads; opposite results are stated per workload, never averaged.
+
+    One workload: its own verdict. More: one sentence per primary tuner at the full budget, one for the checkpoint, and
+    one on cost that names the workload it comes from.
+    """
+    if len(verdicts) <= 1:
+        return verdicts[0][2] if verdicts else (Sentence("No workload has any record.", "condition"),)
+    primary = [c for _, comparisons, _ in verdicts for c in comparisons if c.primary and c.result is not None]
+    if not primary:
+        return tuple(s for _, _, sentences in verdicts for s in sentences if s.about in ("gain", "condition"))[
+            :MOST_SENTENCES
+        ]
+    tuners = list(dict.fromkeys(c.tuner for c in primary))
+    full = [c for c in primary if c.at == FULL]
+    early = [c for c in primary if c.at != FULL]
+    closing = []
+    if early:
+        parts = [
+            f"{t} is {_tally([c for c in early if c.tuner == t], False)}"
+            for t in tuners
+            if any(c.tuner == t for c in early)
+        ]
+        closing.append(Sentence(f"At {early[0].at}: {'; '.join(parts)}.", "trials"))
+    for records, _, sentences in verdicts:
+        cost = [s for s in sentences if s.about == "cost"]
+        if cost:
+            closing.append(Sentence(f"{records.name}: {cost[0].text}", "cost"))
+            break
+    room = MOST_SENTENCES - len(closing)
+    opening = [
+        _across([c for c in full if c.tuner == t], len(verdicts)) for t in tuners if any(c.tuner == t for c in full)
+    ]
+    return (*opening[:room], *closing)
+
+
+def _across(found: list[Comparison], workloads: int) -> Sentence:
+    c = found[0]
+    outcomes = {x.outcome for x in found}
+    head = f"{c.tuner} against {c.reference} at the full budget"
+    if {"better", "worse"} <= outcomes:
+        head = f"It depends on the workload: {head}"
+    text = f"{head} is {_tally(found, len(found) <= 3)}"
+    if len(found) < workloads:
+        text += f" (of {workloads} workloads, {len(found)} allow the comparison)"
+    return Sentence(f"{text}.", "gain", c.outcome if len(outcomes) == 1 else None)
+
+
+def _tally(found: list[Comparison], with_numbers: bool) -> str:
+    parts = []
+    for outcome in OUTCOMES:
+        group = [c for c in found if c.outcome == outcome]
+        if group:
+            names = [f"{c.workload} ({_brief(c)})" if with_numbers else c.workload for c in group]
+            parts.append(f"{outcome} on {listing(names)}")
+    return listing(parts)

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
+
 from hptune_bench.analysis.comparisons import Comparison
-from hptune_bench.analysis.frames import Records
-from hptune_bench.analysis.questions import Question
+from hptune_bench.analysis.frames import TRAINED_ONCE, Records
+from hptune_bench.analysis.noise import Noise
+from hptune_bench.analysis.questions import NOT_SEARCHES
+from hptune_bench.analysis.statistics import ALPHA, MIN_SEEDS, median
+
+FAILED_SHARE = 0.2
+UNSPENT_SHARE = 0.1
+CLOCK_RATIO = 1.25
+EDGE_SHARE = 0.5
+REPEAT_SHARE = 0.2
 
 
 @dataclass(frozen=True)
 class Warning:
-    """key: a stable name of the trap. text: one or two sentences. first_page: belongs on the first page."""
+    """A trap that the records show.
+
+    Attributes:
+        key: stable name of the trap. workload: name, or "" for the whole campaign.
+        text: one or two sentences. first_page: belongs on the first page.
+    """
 
     key: str
     workload: str
@@ -19,9 +38,188 @@ class Warning:
     first_page: bool = False
 
 
-def warnings(
-    records: Records, comparisons: tuple[Comparison, ...], questions: tuple[Question, ...]
-) -> tuple[Warning, ...]:
-    """Traps that this workload's records show: random points only, same proposals, exhausted, unspent, failures, disturbed
-    clocks, too few seeds, failed runs, unfinished runs, best values at an edge."""
-    raise NotImplementedError
+def warnings(records: Records, comparisons: tuple[Comparison, ...], noise: Noise) -> tuple[Warning, ...]:
+    """Traps of one workload, the gravest first."""
+    found = (_random_points, _unfinished, _failed_runs, _stock_crashes, _same_proposals, _repeats, _exhausted)
+    more = (_unspent, _failed_trials, _disturbed, _edges)
+    texts = [*_few_seeds(records, comparisons), *_nothing_to_win(records, noise)]
+    for trap in (*found, *more):
+        texts += trap(records)
+    return tuple(Warning(key, records.name, text, first) for key, text, first in texts)
+
+
+Found = Iterator[tuple[str, str, bool]]
+
+
+def _random_points(records: Records) -> Found:
+    """BayesianOptimization starts with max(3 x dimensions, 3) random points (KerasTuner 1.4.8's default)."""
+    initial = max(3 * len(records.hyperparameters), 3)
+    for tuner in ("bayesian_optimization", "bayesian_optimization_repaired"):
+        if tuner not in records.tuners or not records.hyperparameters:
+            continue
+        used = float(records.runs.loc[records.runs["tuner"] == tuner, "trials"].astype(float).median())
+        name = f"{tuner} has not left its {initial} random points: it IS random search"
+        if used <= initial:
+            yield "random_points", f"Within this budget ({used:.0f} trials) {name}.", True
+        elif records.checkpoint_trials is not None and records.checkpoint_trials <= initial:
+            yield "random_points", f"At {records.checkpoint_trials} trials {name}.", tuner == "bayesian_optimization"
+
+
+def _few_seeds(records: Records, comparisons: tuple[Comparison, ...]) -> Found:
+    pairs = [c.result.n for c in comparisons if c.primary and c.result is not None]
+    if not pairs:
+        return
+    n, family = min(pairs), len(pairs)
+    if n < MIN_SEEDS:
+        yield "few_seeds", f"Only {n} common seeds: no test is possible below {MIN_SEEDS}, so nothing is decided.", True
+    elif 2 / 2**n * family >= ALPHA:
+        text = (
+            f"With {n} seeds and {family} primary comparisons even the clearest single difference cannot be significant"
+        )
+        yield "few_seeds", f"{text} after Holm's correction; run more seeds.", True
+
+
+def _nothing_to_win(records: Records, noise: Noise) -> Found:
+    medians = {t: float(median(v.to_numpy())) for t in records.tuners if len(v := records.finals(t).dropna())}
+    start, best = medians.get("untuned"), min(medians.values(), default=math.inf)
+    if noise.margin is not None and start is not None and start - best < 2 * noise.margin:
+        text = (
+            f"Between the untuned configuration ({start:.4g}) and the best median ({best:.4g}) lies less than twice the"
+        )
+        yield "nothing_to_win", f"{text} retraining noise ({noise.margin:.2g}): tuners can hardly differ here.", True
+
+
+def _unfinished(records: Records) -> Found:
+    missing = int((~records.runs["finished"]).sum())
+    if missing:
+        yield "unfinished", f"{missing} of {len(records.runs)} runs have not finished; they are in no comparison.", True
+
+
+def _failed_runs(records: Records) -> Found:
+    runs = records.runs
+    for tuner, failed in runs.groupby("tuner")["failed_run"]:
+        if failed.any():
+            text = f"{int(failed.sum())} of {len(failed)} runs of {tuner} failed; they count as the worst outcome."
+            yield "failed_runs", text, True
+
+
+def _stock_crashes(records: Records) -> Found:
+    for tuner, stops in records.runs.groupby("tuner")["stock_would_stop_at"]:
+        if stops.notna().any():
+            text = (
+                f"Stock KerasTuner would have ended {stops.notna().sum()} of {len(stops)} runs of {tuner} with an error"
+            )
+            yield "stock_crashes", f"{text} (median: at trial {stops.median():.0f}); here they went on.", False
+
+
+def _sequences(records: Records) -> dict[str, dict[int, list[str]]]:
+    searches = records.trials[~records.trials["tuner"].isin(NOT_SEARCHES)]
+    grouped = searches.groupby(["tuner", "seed"])["configuration"].agg(list)
+    result: dict[str, dict[int, list[str]]] = {}
+    for (tuner, seed), configurations in grouped.items():
+        result.setdefault(str(tuner), {})[int(seed)] = configurations
+    return result
+
+
+def _same_proposals(records: Records) -> Found:
+    """Two tuners that proposed the same configurations in the same order are one tuner."""
+    sequences = _sequences(records)
+    for a, b in itertools.combinations([t for t in records.tuners if t in sequences], 2):
+        common = sequences[a].keys() & sequences[b].keys()
+        same = [s for s in common if _same(sequences[a][s], sequences[b][s])]
+        if same:
+            text = f"{a} and {b} proposed the same configurations in {len(same)} of {len(common)} seeds: they are no"
+            yield "same_proposals", f"{text} independent evidence.", False
+
+
+def _same(a: list[str], b: list[str]) -> bool:
+    shared = min(len(a), len(b))
+    return shared >= 3 and a[:shared] == b[:shared]
+
+
+def _repeats(records: Records) -> Found:
+    fresh = records.trials[records.trials["resumed_from"].isna() & records.trials["restarted_from"].isna()]
+    for tuner, trials in fresh.groupby("tuner"):
+        if tuner in NOT_SEARCHES or tuner not in records.tuners:
+            continue
+        repeated = float(trials.duplicated(["seed", "configuration"]).mean())
+        if repeated > REPEAT_SHARE:
+            yield (
+                "repeats",
+                f"{repeated:.0%} of the trials of {tuner} repeat a configuration it had already paid for.",
+                False,
+            )
+
+
+def _exhausted(records: Records) -> Found:
+    runs = records.runs[~records.runs["tuner"].isin(TRAINED_ONCE)]
+    for tuner, reasons in runs.groupby("tuner")["reason"]:
+        early = reasons.str.startswith("exhausted")
+        if early.any():
+            text = f"{tuner} ran out of proposals before its budget in {int(early.sum())} of {len(early)} runs."
+            yield "exhausted", text, False
+
+
+def _unspent(records: Records) -> Found:
+    runs = records.runs[~records.runs["tuner"].isin(TRAINED_ONCE) & records.runs["finished"]]
+    share = runs["unspent"].astype(float) / (runs["unspent"].astype(float) + runs["epochs"].astype(float))
+    for tuner, value in share.groupby(runs["tuner"]).median().items():
+        if value > UNSPENT_SHARE:
+            yield (
+                "unspent",
+                f"{tuner} left {value:.0%} of its budget unspent (median): its result is not at equal cost.",
+                False,
+            )
+
+
+def _failed_trials(records: Records) -> Found:
+    runs = records.runs
+    totals = runs[["failed", "trials"]].astype(float).groupby(runs["tuner"]).sum()
+    for tuner, row in totals.iterrows():
+        if row["trials"] and row["failed"] / row["trials"] >= FAILED_SHARE:
+            share = row["failed"] / row["trials"]
+            yield (
+                "failed_trials",
+                f"{share:.0%} of the trials of {tuner} failed (diverged, error, timeout or crash).",
+                False,
+            )
+
+
+def _disturbed(records: Records) -> Found:
+    """A pinned single-threaded training uses as much CPU as wall time; much less means that something else ran."""
+    runs = records.runs
+    busy = pd.to_numeric(runs["cpu_s"], errors="coerce")
+    wall = runs["train_s"].astype(float) + runs["compile_s"].astype(float)
+    ratio = (wall / busy)[busy > 1.0]
+    disturbed = int((ratio > CLOCK_RATIO).sum())
+    if disturbed:
+        text = (
+            f"In {disturbed} of {len(runs)} runs training took over {CLOCK_RATIO:g} times its CPU time: the machine was"
+        )
+        yield "disturbed_clocks", f"{text} busy, so read their seconds with care (epochs are not affected).", False
+
+
+def _edges(records: Records) -> Found:
+    """Selected values at the very end of a numeric range in half of the runs or more."""
+    runs = records.runs[~records.runs["tuner"].isin(NOT_SEARCHES) & records.runs["best_trial"].notna()]
+    for hp in records.about.get("space") or ():
+        column = f"hp:{hp['name']}"
+        if hp.get("kind") not in ("Int", "Float") or column not in runs:
+            continue
+        values = pd.to_numeric(runs[column], errors="coerce").dropna()
+        if len(values) < MIN_SEEDS:
+            continue
+        place, step = _position(values, hp), 0.02
+        for side, share in (("low", float((place <= step).mean())), ("high", float((place >= 1 - step).mean()))):
+            if share >= EDGE_SHARE:
+                text = (
+                    f"{share:.0%} of the searches select {hp['name']} at its {side} end ({hp[side]:g}): a better value"
+                )
+                yield "edge", f"{text} may lie outside the range.", False
+
+
+def _position(values: pd.Series, hp: dict[str, float]) -> pd.Series:
+    low, high = float(hp["low"]), float(hp["high"])
+    if hp.get("log") and low > 0:
+        return (np.log(values) - math.log(low)) / math.log(high / low) if high > low else values * 0
+    return (values - low) / (high - low) if high > low else values * 0

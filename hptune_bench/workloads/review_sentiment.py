@@ -1,0 +1,145 @@
+"""The post's first problem: how many words of a review to read, and how many different words to know.
+
+Without a file the reviews are simulated, with a law fitted to the curve that the notebook behind the post published
+(``review_published``, ``review_generator``). Importing this module does not import TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hptune_bench.errors import UserError
+from hptune_bench.interfaces import Data, Direction, Engine, Fit, Split
+from hptune_bench.search_space import Configuration, Int, Space, Value
+from hptune_bench.workloads import review_splits
+from hptune_bench.workloads.text import cut
+
+WORD_COUNT = Int("word_count", 10, 100, step=5)
+VOCAB_COUNT = Int("vocab_count", 500, 1500, step=100)
+
+
+def workload(**options: Any) -> ReviewSentiment:
+    """The workload with its options: ``data`` (a review file, or a folder of them) and ``reviews`` (sample size).
+
+    Raises:
+        UserError: an unknown option, or one that cannot be used.
+    """
+    known = ReviewSentiment.__dataclass_fields__
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise UserError(f"workload review_sentiment: unknown option {unknown[0]!r}; it has {', '.join(known)}")
+    return ReviewSentiment(**options)
+
+
+@dataclass(frozen=True)
+class ReviewSentiment:
+    """Three classes of reviews, two hyperparameters of the preprocessing; implements ``interfaces.Workload``.
+
+    Attributes:
+        data: path of an Amazon Review Full file (.csv or .csv.gz), or of a folder with train.csv and test.csv; None:
+            simulated reviews.
+        reviews: training and validation rows together, split 70 / 30; the test split has as many rows again.
+    """
+
+    data: str | None = None
+    reviews: int = 5_000
+
+    name = "review_sentiment"
+    teaches = (
+        "The post's first problem, with its own loop as the manual method. Both hyperparameters are numbers of the "
+        "preprocessing. Reading more words helps up to a plateau at about 45; knowing more words helps little. On the "
+        "plateau the choice is luck: it shows what a loop over every value costs, it cannot rank good tuners."
+    )
+    family = "reviews"
+    full_epochs = 5
+    engine: Engine = "loop"
+    objective = "val_loss"
+    direction: Direction = "min"
+    test_metric = "loss"
+    sweep_order = ("word_count", "vocab_count")
+
+    def __post_init__(self) -> None:
+        review_splits.check_options(self.name, self.data, self.reviews)
+
+    @cached_property
+    def title(self) -> str:
+        return "review sentiment" if self.data is None else f"review sentiment ({Path(self.data).name})"
+
+    @cached_property
+    def data_label(self) -> str:
+        return "simulated" if self.data is None else ""
+
+    @cached_property
+    def space(self) -> Space:
+        return Space((WORD_COUNT, VOCAB_COUNT))
+
+    @cached_property
+    def untuned(self) -> Configuration:
+        """The numbers of the notebook's example file."""
+        return {"word_count": 50, "vocab_count": 700}
+
+    @cached_property
+    def published(self) -> Configuration | None:
+        """The numbers of the notebook's final model."""
+        return {"word_count": 80, "vocab_count": 800}
+
+    @cached_property
+    def hand_picked(self) -> Mapping[str, tuple[Value, ...]]:
+        """The notebook names its values: every one of both ranges."""
+        return {hp.name: hp.grid for hp in (WORD_COUNT, VOCAB_COUNT)}
+
+    @cached_property
+    def metrics(self) -> Mapping[str, Direction]:
+        return {"val_accuracy": "max"}
+
+    @cached_property
+    def options(self) -> Mapping[str, Any]:
+        """What differs from the plain workload."""
+        plain = type(self).__dataclass_fields__
+        return {name: value for name in plain if (value := getattr(self, name)) != plain[name].default}
+
+    def load(self, seed: int) -> Data:
+        """The splits of one data seed, not yet cut: see ``review_splits.load``."""
+        return review_splits.load(self.data, self.reviews, WORD_COUNT.high, seed)
+
+    def prepare(self, configuration: Configuration, data: Data) -> Data:
+        """The first ``word_count`` words with a vocabulary of ``vocab_count``: x int32 (rows, word_count)."""
+        words, vocabulary = int(configuration["word_count"]), int(configuration["vocab_count"])
+
+        def prepared(split: Split) -> Split:
+            return Split(cut(split.x, words, vocabulary), split.y)
+
+        test = None if data.test is None else prepared(data.test)
+        return replace(data, train=prepared(data.train), validation=prepared(data.validation), test=test)
+
+    def build(self, configuration: Configuration, data: Data) -> Any:
+        """The notebook's model. As there, the average is taken over all places, padding included: no mask."""
+        import keras
+
+        model = keras.Sequential(
+            [
+                keras.Input(shape=(None,), dtype="int32"),  # any word_count: the weights do not depend on it
+                keras.layers.Embedding(configuration["vocab_count"], 16),
+                keras.layers.Dropout(0.2),
+                keras.layers.GlobalAveragePooling1D(),
+                keras.layers.Dropout(0.2),
+                keras.layers.Dense(64, activation="relu"),
+                keras.layers.Dense(32, activation="relu"),
+                keras.layers.Dense(review_splits.CLASSES, activation="softmax"),
+            ]
+        )
+        model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    def fit(self, configuration: Configuration) -> Fit:
+        return Fit(batch_size=32, patience=None)
+
+    def cap(self, data: Data) -> float:
+        return review_splits.guessing(data)
+
+    def truth(self, model: Any, data: Data) -> Mapping[str, float]:
+        return {}

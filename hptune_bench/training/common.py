@@ -13,7 +13,7 @@ import numpy as np
 
 from hptune_bench.errors import UserError
 from hptune_bench.execution.seeds import batch_order
-from hptune_bench.interfaces import Data, Direction, State, Workload
+from hptune_bench.interfaces import Data, Direction, Job, State, Workload
 
 TEST_BATCH = 4096
 """Rows per step of test scoring."""
@@ -42,6 +42,23 @@ def seed_everything(seed: int) -> None:
     """
     random.seed(seed)
     np.random.seed(seed)
+
+
+class Rehearsal:
+    """Builds a workload's model once and throws it away, before anything is seeded.
+
+    A first build imports modules, and some draw from Python's generator as they are imported (Keras comes to import
+    rich, which does): the first training of a process would get other weights than the same training later.
+    """
+
+    def __init__(self, workload: Workload) -> None:
+        self.workload = workload
+        self.done = False
+
+    def __call__(self, job: Job, data: Data) -> None:
+        if not self.done:
+            self.workload.build(job.configuration, self.workload.prepare(job.configuration, data))
+            self.done = True
 
 
 def orders(data_seed: int, first: int, count: int, rows: int) -> np.ndarray:

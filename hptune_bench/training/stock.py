@@ -17,6 +17,7 @@ from hptune_bench.interfaces import Data, Fit, Job, Outcome, Split, Workload
 from hptune_bench.training.common import (
     Clock,
     Patience,
+    Rehearsal,
     assign,
     best_index,
     direction_of,
@@ -43,12 +44,14 @@ class StockTrainer:
     def __init__(self, workload: Workload) -> None:
         self.workload = workload
         self._load = functools.lru_cache(maxsize=2)(workload.load)
+        self._rehearse = Rehearsal(workload)
 
     def data(self, data_seed: int) -> Data:
         return self._load(data_seed)
 
     def train(self, job: Job) -> Outcome:
         data = self.data(job.data_seed)
+        self._rehearse(job, data)
         clock = Clock()
         seed_everything(job.training_seed)
         prepared = self.workload.prepare(job.configuration, data)

@@ -326,7 +326,8 @@ def test_wrong_file_is_refused_before_anything_runs(tmp_path: Path, name: str, c
         ({"data": 3}, "give the path"),
         ({"reviews": 50}, "at least 100"),
         ({"reviews": 2.5}, "at least 100"),
-        ({"review": 500}, "unknown option 'review'"),
+        ({"review": 500}, "unknown option 'review'; it has data, reviews$"),
+        ({"engine": "xla"}, "unknown option 'engine'"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, object], says: str) -> None:

@@ -59,14 +59,4 @@ def generate(seed: int, reviews: int) -> tuple[Texts, np.ndarray]:
     for step, start, stop in zip(tones, bounds, bounds[1:], strict=False):
         cumulative = np.cumsum(np.exp(log_frequency + step * TONE_STEP * polarities()))
         sorted_words[start:stop] = np.searchsorted(cumulative, uniform[start:stop] * cumulative[-1], side="right")
-    return Texts(_unsort(sorted_words, order, lengths), lengths), stars
-
-
-def _unsort(sorted_words: np.ndarray, order: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Words of the texts ``order[0], order[1], ...`` back in the order of the texts."""
-    starts = np.cumsum(lengths) - lengths
-    taken = lengths[order]
-    place = np.repeat(starts[order] - (np.cumsum(taken) - taken), taken) + np.arange(len(sorted_words))
-    words = np.empty_like(sorted_words)
-    words[place] = sorted_words
-    return words
+    return Texts(sorted_words, lengths[order]).take(np.argsort(order)), stars

@@ -7,10 +7,10 @@ Without a file the reviews are simulated, with a law fitted to the curve that th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from hptune_bench.errors import UserError
 from hptune_bench.interfaces import Data, Direction, Engine, Fit, Split
@@ -21,6 +21,8 @@ from hptune_bench.workloads.text import cut
 WORD_COUNT = Int("word_count", 10, 100, step=5)
 VOCAB_COUNT = Int("vocab_count", 500, 1500, step=100)
 
+AnyReviews = TypeVar("AnyReviews", bound="ReviewSentiment")
+
 
 def workload(**options: Any) -> ReviewSentiment:
     """The workload with its options: ``data`` (a review file, or a folder of them) and ``reviews`` (sample size).
@@ -28,11 +30,20 @@ def workload(**options: Any) -> ReviewSentiment:
     Raises:
         UserError: an unknown option, or one that cannot be used.
     """
-    known = ReviewSentiment.__dataclass_fields__
+    return configured(ReviewSentiment, options)
+
+
+def configured(kind: type[AnyReviews], options: Mapping[str, Any]) -> AnyReviews:
+    """A review workload with its options.
+
+    Raises:
+        UserError: an unknown option, or one that cannot be used.
+    """
+    known = [field.name for field in fields(kind)]
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise UserError(f"workload review_sentiment: unknown option {unknown[0]!r}; it has {', '.join(known)}")
-    return ReviewSentiment(**options)
+        raise UserError(f"workload {kind.name}: unknown option {unknown[0]!r}; it has {', '.join(known)}")
+    return kind(**options)
 
 
 @dataclass(frozen=True)
@@ -56,18 +67,20 @@ class ReviewSentiment:
     )
     family = "reviews"
     full_epochs = 5
-    engine: Engine = "loop"
+    engine: ClassVar[Engine] = "loop"
     objective = "val_loss"
-    direction: Direction = "min"
+    direction: ClassVar[Direction] = "min"
     test_metric = "loss"
-    sweep_order = ("word_count", "vocab_count")
+    sweep_order: ClassVar[tuple[str, ...] | None] = ("word_count", "vocab_count")
 
     def __post_init__(self) -> None:
         review_splits.check_options(self.name, self.data, self.reviews)
 
     @cached_property
     def title(self) -> str:
-        return "review sentiment" if self.data is None else f"review sentiment ({Path(self.data).name})"
+        """Names the file, if there is one."""
+        plain = self.name.replace("_", " ")
+        return plain if self.data is None else f"{plain} ({Path(self.data).name})"
 
     @cached_property
     def data_label(self) -> str:
@@ -99,8 +112,7 @@ class ReviewSentiment:
     @cached_property
     def options(self) -> Mapping[str, Any]:
         """What differs from the plain workload."""
-        plain = type(self).__dataclass_fields__
-        return {name: value for name in plain if (value := getattr(self, name)) != plain[name].default}
+        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) != each.default}
 
     def load(self, seed: int) -> Data:
         """The splits of one data seed, not yet cut: see ``review_splits.load``."""

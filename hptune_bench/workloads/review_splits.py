@@ -59,20 +59,14 @@ def load(data: str | None, reviews: int, longest: int, seed: int) -> Data:
     Raises:
         UserError: see ``review_files.sample``.
     """
-    if data is None:
-        texts, stars, test_texts, test_stars, facts = _simulated(reviews, seed)
-        words = review_generator.WORDS
-    else:
-        texts, stars, test_texts, test_stars, words, facts = _from_files(data, reviews, seed)
-    train_rows = round(reviews * TRAINING_SHARE)
-    training = texts.rows(0, train_rows)
-    vocabulary = ranks(training, words)
-    x, test_x = encode(texts, vocabulary, longest), encode(test_texts, vocabulary, longest)
-    y, test_y = _one_hot(stars), _one_hot(test_stars)
+    texts, words, stars, facts = draw(data, reviews, "sample", seed, test=reviews)
+    train = training_rows(reviews)
+    training = texts.rows(0, train)
+    x, y = encode(texts, ranks(training, words), longest), one_hot(stars)
     return Data(
-        train=Split(x[:train_rows], y[:train_rows]),
-        validation=Split(x[train_rows:], y[train_rows:]),
-        test=Split(test_x, test_y),
+        train=Split(x[:train], y[:train]),
+        validation=Split(x[train:reviews], y[train:reviews]),
+        test=Split(x[reviews:], y[reviews:]),
         facts={
             "words_per_review": float(np.mean(training.lengths)),
             "distinct_words": float(len(np.unique(training.words))),
@@ -81,48 +75,54 @@ def load(data: str | None, reviews: int, longest: int, seed: int) -> Data:
     )
 
 
+def draw(
+    data: str | None, reviews: int, purpose: str, seed: int, test: int = 0
+) -> tuple[Texts, int, np.ndarray, dict[str, float]]:
+    """Reviews for tuning, then ``test`` others: texts, size of their numbering, stars, facts about the file.
+
+    ``purpose`` names the draw of simulated reviews: draws of different names are independent.
+
+    Raises:
+        UserError: see ``review_files.sample``.
+    """
+    if data is not None:
+        return _from_files(data, reviews, seed, test)
+    texts, stars = review_generator.generate(derive("reviews", purpose, seed), reviews)
+    if test:
+        # Drawn apart, so that the sample does not depend on the size of the test split.
+        fresh, fresh_stars = review_generator.generate(derive("reviews", "test", seed), test)
+        texts, stars = texts.join(fresh), np.concatenate([stars, fresh_stars])
+    return texts, review_generator.WORDS, stars, {}
+
+
+def training_rows(reviews: int) -> int:
+    return round(reviews * TRAINING_SHARE)
+
+
+def one_hot(stars: np.ndarray) -> np.ndarray:
+    """Classes of stars: float32 (rows, 3)."""
+    return np.eye(CLASSES, dtype=np.float32)[CLASS_OF_STARS[stars - 1]]
+
+
 def guessing(data: Data) -> float:
     """Validation cross-entropy of predicting the class shares of the training rows, in nats."""
     shares = data.train.y.mean(axis=0, dtype=np.float64)
     return float(-np.log(data.validation.y @ shares).mean())
 
 
-def _simulated(reviews: int, seed: int) -> tuple[Texts, np.ndarray, Texts, np.ndarray, dict[str, float]]:
-    sample = review_generator.generate(derive("reviews", "sample", seed), reviews)
-    fresh = review_generator.generate(derive("reviews", "test", seed), reviews)
-    return *sample, *fresh, {}
-
-
-def _from_files(
-    data: str, reviews: int, seed: int
-) -> tuple[Texts, np.ndarray, Texts, np.ndarray, int, dict[str, float]]:
+def _from_files(data: str, reviews: int, seed: int, test: int) -> tuple[Texts, int, np.ndarray, dict[str, float]]:
     path, test_path = _files(data)
-    draw = derive("reviews", "file", seed)
-    if path == test_path:
-        drawn = [review_files.sample(path, 2 * reviews, draw)]
-    else:
-        drawn = [review_files.sample(path, reviews, draw), review_files.sample(test_path, reviews, draw)]
+    sizes = {path: reviews + test} if path == test_path or not test else {path: reviews, test_path: test}
+    drawn = [review_files.sample(file, size, derive("reviews", "file", seed)) for file, size in sizes.items()]
     malformed = sum(each.malformed for each in drawn)
     if malformed:
         warnings.warn(f"{data}: {malformed} malformed rows were left out", stacklevel=2)
     texts, words = number(text for each in drawn for text in each.texts)
-    stars = np.concatenate([each.stars for each in drawn])
     facts = {"usable_rows": float(sum(each.rows for each in drawn)), "malformed_rows": float(malformed)}
-    return (
-        texts.rows(0, reviews),
-        stars[:reviews],
-        texts.rows(reviews, 2 * reviews),
-        stars[reviews:],
-        len(words),
-        facts,
-    )
+    return texts, len(words), np.concatenate([each.stars for each in drawn]), facts
 
 
 def _files(data: str) -> tuple[Path, Path]:
     """The files that the sample and the test split are drawn from; the same one unless a folder is given."""
     path = Path(data).expanduser()
     return review_files.find(path, "train"), review_files.find(path, "test")
-
-
-def _one_hot(stars: np.ndarray) -> np.ndarray:
-    return np.eye(CLASSES, dtype=np.float32)[CLASS_OF_STARS[stars - 1]]

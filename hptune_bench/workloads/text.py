@@ -45,6 +45,16 @@ class Texts:
         ends = np.concatenate([[0], np.cumsum(self.lengths)])
         return Texts(self.words[ends[start] : ends[stop]], self.lengths[start:stop])
 
+    def take(self, rows: np.ndarray) -> Texts:
+        """The texts of these numbers, in this order."""
+        starts, lengths = (np.cumsum(self.lengths) - self.lengths)[rows], self.lengths[rows]
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return Texts(self.words[np.repeat(starts, lengths) + within], lengths)
+
+    def join(self, other: Texts) -> Texts:
+        """These texts, then the others."""
+        return Texts(np.concatenate([self.words, other.words]), np.concatenate([self.lengths, other.lengths]))
+
 
 @cache
 def stop_words() -> frozenset[str]:

@@ -97,7 +97,7 @@ class CompiledTrainer:
             model(tf.nest.map_structure(lambda a: a[:1], rows[0]))
         start = Start.of(model)
         names = rows[0].keys() if isinstance(rows[0], Mapping) else ()
-        key = structure.structure_key(model, [repr(plan), _shapes(rows)], names)
+        key = structure.structure_key(model, [repr(plan), repr(_specs(rows, plan))], names)
         if key in self._refused:
             return self._with_stock(job, self._refused[key])
         engine = self._engines.get(key) if key is not None else None
@@ -124,7 +124,7 @@ class CompiledTrainer:
             clock.compile_s += time.perf_counter() - began
         elif key is not None:
             self._engines.move_to_end(key)
-        return self._run(job, engine, start, fit, rows, prepared, clock)
+        return self._run(job, engine, model, start, fit, rows, prepared, clock)
 
     def _with_stock(self, job: Job, reason: str) -> Outcome:
         self.note = self.note or f"{self.workload.name} is trained by stock model.fit: {reason}"
@@ -144,6 +144,7 @@ class CompiledTrainer:
             direction=self.workload.direction,
             monitor=fit.monitor,
             monitor_direction="min" if fit.patience is None else direction_of(self.workload, fit.monitor),
+            any_length=not xla and structure.any_length(model),
         )
 
     def _order(self, job: Job, epoch: int, engine: Engine) -> Any:
@@ -151,7 +152,7 @@ class CompiledTrainer:
         return self._orders(job.data_seed, epoch // block * block, block, engine.rows)
 
     def _run(
-        self, job: Job, engine: Engine, start: Start, fit: Fit, rows: Rows, prepared: Data, clock: Clock
+        self, job: Job, engine: Engine, model: Any, start: Start, fit: Fit, rows: Rows, prepared: Data, clock: Clock
     ) -> Outcome:
         engine.begin(start, Patience())
         if job.start is not None:
@@ -174,8 +175,9 @@ class CompiledTrainer:
         state = engine.state(best) if job.keep_state else None
 
         def test() -> Mapping[str, float]:
-            engine.use_best(best)
-            return test_scores(self.workload, engine.model, prepared)
+            # The job's own model, not the live one: that one may be made for inputs of another length.
+            model.set_weights(engine.best_weights(best))
+            return test_scores(self.workload, model, prepared)
 
         return Outcome(
             history=tuple(history),
@@ -214,10 +216,15 @@ def _order_tensor(data_seed: int, first: int, count: int, rows: int) -> Any:
     return tf.constant(orders(data_seed, first, count, rows))
 
 
-def _shapes(rows: Rows) -> Any:
+def _specs(rows: Rows, plan: Plan) -> Any:
+    """Shapes and dtypes of the rows as the program sees them."""
     import tensorflow as tf
 
-    return tf.nest.map_structure(lambda a: [list(a.shape), a.dtype.name], list(rows))
+    def spec(array: Any, free: bool) -> Any:
+        shape = [array.shape[0], None, *array.shape[2:]] if free else array.shape
+        return tf.TensorSpec(shape, array.dtype)
+
+    return [tf.nest.map_structure(lambda a, i=i: spec(a, plan.any_length and i in (0, 2)), rows[i]) for i in range(4)]
 
 
 # --- one structure -------------------------------------------------------------------------------------------------
@@ -229,6 +236,7 @@ class Plan:
 
     Attributes:
         block: epochs whose batch orders are given to one call: the most that one call can train.
+        any_length: the second axis of ``x`` is free, see ``structure.any_length``.
     """
 
     xla: bool
@@ -239,6 +247,7 @@ class Plan:
     direction: Direction
     monitor: str
     monitor_direction: Direction
+    any_length: bool
 
 
 @dataclass(frozen=True)
@@ -285,7 +294,14 @@ class Engine:
         self.patience_best = tf.Variable(math.nan, dtype=tf.float32, trainable=False)
         self.patience_started = tf.Variable(False, trainable=False)
         self.patience_wait = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.program = tf.function(self._epochs, jit_compile=plan.xla or None, autograph=False)
+        number = tf.TensorSpec((), tf.int64)
+        order = tf.TensorSpec((plan.block, self.rows), tf.int32)
+        self.program = tf.function(
+            self._epochs,
+            input_signature=(number, number, number, order, *_specs(rows, plan)),
+            jit_compile=plan.xla or None,
+            autograph=False,
+        )
 
     # --- between jobs ---
 
@@ -326,9 +342,6 @@ class Engine:
     def best_weights(self, best: int | None) -> list[np.ndarray]:
         """Weights of the best epoch; of the last one if no epoch was finite."""
         return [weight.numpy() for weight in (self.model.weights if best is None else self.kept)]
-
-    def use_best(self, best: int | None) -> None:
-        assign(self.model.weights, self.best_weights(best), "weights")
 
     def _set_patience(self, patience: Patience) -> None:
         self.patience_started.assign(patience.best is not None)
@@ -384,10 +397,10 @@ class Engine:
 
         self.model.reset_metrics()
         shuffled = tf.nest.map_structure(lambda a: tf.gather(a, rows), (x, y))
-        _steps(self.model.train_step, shuffled, self.rows, self.plan.batch_size)
+        _steps(self.model.train_step, shuffled, self.rows, self.plan.batch_size, self.plan.xla)
         log = dict(self.model.get_metrics_result())
         self.model.reset_metrics()
-        _steps(self.model.test_step, (xv, yv), int(yv.shape[0]), self.plan.validation_batch)
+        _steps(self.model.test_step, (xv, yv), int(yv.shape[0]), self.plan.validation_batch, self.plan.xla)
         return log | {f"val_{name}": value for name, value in self.model.get_metrics_result().items()}
 
     def _keep_best(self, log: Mapping[str, Any]) -> None:
@@ -419,18 +432,29 @@ class Engine:
         return ~better & (wait >= patience) & (epoch > 0)
 
 
-def _steps(step: Any, data: Any, rows: int, batch: int) -> None:
-    """Call a Keras step on every batch, the last one ragged."""
+def _steps(step: Any, data: Any, rows: int, batch: int, static: bool) -> None:
+    """Call a Keras step on every batch, the last one ragged.
+
+    ``static``: every batch has a fixed shape, as XLA needs it; a ragged batch then is a second trace of the step.
+    Otherwise one trace serves both, as in ``model.fit``.
+    """
     import tensorflow as tf
 
     count, rest = divmod(rows, batch)
-    if count:
-        whole = tf.nest.map_structure(lambda a: tf.reshape(a[: count * batch], (count, batch, *a.shape[1:])), data)
+    whole = count if static else count + bool(rest)
 
-        def body(i: Any) -> Any:
-            step(tf.nest.map_structure(lambda a: a[i], whole))
-            return (i + 1,)
+    def part(i: Any) -> Any:
+        if static:
+            return tf.nest.map_structure(lambda a: a[i], stacked)
+        return tf.nest.map_structure(lambda a: a[i * batch : (i + 1) * batch], data)
 
-        tf.while_loop(lambda i: i < count, body, (tf.constant(0),), parallel_iterations=1)
-    if rest:
+    def body(i: Any) -> Any:
+        step(part(i))
+        return (i + 1,)
+
+    if static:
+        stacked = tf.nest.map_structure(lambda a: tf.reshape(a[: count * batch], (count, batch, *a.shape[1:])), data)
+    if whole:
+        tf.while_loop(lambda i: i < whole, body, (tf.constant(0),), parallel_iterations=1)
+    if static and rest:
         step(tf.nest.map_structure(lambda a: a[count * batch :], data))

@@ -17,6 +17,7 @@ from typing import Any
 # hold lookup tables that no configuration shows.
 _PLAIN_PREPROCESSING = ("Normalization", "Rescaling", "CategoryEncoding")
 _CONVOLUTIONS = ("Conv", "SeparableConv", "DepthwiseConv")
+_INPUT_SHAPES = {"batch_shape", "build_config", "build_input_shape"}
 _REFERENCES = ("keras_history", "input_layers", "output_layers")
 
 
@@ -62,6 +63,21 @@ def constants(model: Any) -> Iterator[tuple[Any, str, Any]]:
                 yield layer, name, value
 
 
+def any_length(model: Any) -> bool:
+    """Whether one trace serves input sequences of every length.
+
+    So it is where the first layer embeds tokens and only element-wise layers come before a global pooling, after which
+    the length is gone. Text preparation tunes the length, and a trace costs more than such a training.
+    """
+    import keras
+
+    if not isinstance(model, keras.Sequential):
+        return False
+    names = [type(layer).__name__ for layer in model.layers]
+    pooling = next((i for i, name in enumerate(names) if name.startswith("Global") and name.endswith("1D")), 0)
+    return names[:1] == ["Embedding"] and pooling > 0 and set(names[1:pooling]) <= {"Dropout", "Activation"}
+
+
 def rate_is_variable(model: Any) -> bool:
     """Whether the learning rate is one number in a variable, not a schedule."""
     return isinstance(model.optimizer.get_config().get("learning_rate"), int | float)
@@ -84,7 +100,7 @@ def structure_key(model: Any, surroundings: Any, input_names: Collection[str] = 
         index = {layer.name: number for number, layer in enumerate(layers(model))}
         parts = [
             type(model).__name__,
-            _clean(model.get_config(), index, set(input_names)),
+            _clean(model.get_config(), index, set(input_names), any_length(model)),
             _clean_compile(model),
             [(tuple(v.shape), str(v.dtype), bool(v.trainable)) for v in model.variables],
             [(name, tuple(tensor.shape), tensor.dtype.name) for _, name, tensor in constants(model)],
@@ -120,26 +136,29 @@ def _clean_compile(model: Any) -> Any:
     optimizer = dict(config["optimizer"])
     optimizer["config"] = {k: v for k, v in optimizer["config"].items() if k not in dropped}
     # Names of losses and metrics stay: they are the names of the training log.
-    return _clean({**config, "optimizer": optimizer}, {}, set())
+    return _clean({**config, "optimizer": optimizer}, {}, set(), False)
 
 
-def _clean(value: Any, index: Mapping[str, int], inputs: set[str], key: str = "") -> Any:
-    """The configuration without what differs between two models of one structure: automatic names, seeds."""
+def _clean(value: Any, index: Mapping[str, int], inputs: set[str], lengths: bool, key: str = "") -> Any:
+    """The configuration without what differs between two models of one structure: automatic names, seeds.
+
+    ``lengths``: shapes of inputs differ, too (those of the variables are in the key in any case).
+    """
     if isinstance(value, Mapping):
         _refuse_custom(value)
         named = value.get("class_name") == "DTypePolicy"
-        dropped = {"seed", "shared_object_id"}
+        dropped = {"seed", "shared_object_id"} | (_INPUT_SHAPES if lengths else set())
         if value.get("class_name") == "Normalization":
             value = {**value, "config": {k: v for k, v in value["config"].items() if k not in ("mean", "variance")}}
         return {
-            k: v if named and k == "config" else _clean(v, index, inputs, k if k in _REFERENCES else key)
+            k: v if named and k == "config" else _clean(v, index, inputs, lengths, k if k in _REFERENCES else key)
             for k, v in value.items()
             if k not in dropped
             and not k.endswith("_initializer")
             and not (k == "name" and isinstance(v, str) and v in index and v not in inputs)
         }
     if isinstance(value, list | tuple):
-        return [_clean(item, index, inputs, key) for item in value]
+        return [_clean(item, index, inputs, lengths, key) for item in value]
     if isinstance(value, str) and key in _REFERENCES:
         return index.get(value, value)
     if value is None or isinstance(value, str | int | float | bool):

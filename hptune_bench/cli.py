@@ -74,6 +74,7 @@ def run(
         str | None, typer.Option(help="Budget of every run: 20trainings, 500epochs, 20trials or 60s.")
     ] = None,
     trainer: Annotated[str | None, typer.Option(help="compiled, stock or fake, instead of the file's.")] = None,
+    report: Annotated[bool, typer.Option(help="Write the report; without it, tables only.")] = True,
     fresh: Annotated[bool, typer.Option("--fresh", help="Discard what the results folder holds.")] = False,
 ) -> None:
     """Run a benchmark, or what is missing of it.
@@ -95,12 +96,12 @@ def run(
             workers=workers or _cores(),
             command=_command(),
             observer=observer,
-            on_round=lambda final: _after_round(console, folder, final),
+            on_round=lambda final: _after_round(console, folder, final, report),
         )
         screen.search_spaces(console, campaign.workloads)
         summary = campaign.run(fresh=fresh)
     console.print(f"{summary.done} of {summary.planned} runs done, {summary.failed} failed.")
-    console.print(f"Report: {folder / 'report.md'}", soft_wrap=True)
+    console.print(f"Report: {folder / 'report.md'}" if report else f"Tables: {folder}", soft_wrap=True)
     if summary.interrupted:
         console.print("Interrupted: the same command goes on where this one stopped.")
         raise typer.Exit(130)
@@ -198,7 +199,9 @@ def _narrowed(
     return validate(table, "command line")
 
 
-def _after_round(console: Console, folder: Path, final: bool) -> None:
+def _after_round(console: Console, folder: Path, final: bool, report: bool) -> None:
+    if not report:
+        return
     from hptune_bench import screen
     from hptune_bench.report import write_report
     from hptune_bench.results import read_campaign

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -47,27 +49,28 @@ def search_spaces(console: Console, workloads: Mapping[str, Workload]) -> None:
 def standing(console: Console, campaign: Campaign) -> None:
     """Every tuner's test score so far, and what the comparisons say."""
     from hptune_bench.analysis import analyse
+    from hptune_bench.analysis.comparisons import FULL
 
     analysis = analyse(campaign, quick=True)
     for name, workload in analysis.workloads.items():
         label = campaign.manifest["workloads"][name].get("data_label") or ""
-        title = f"{name}{f' ({label} data)' if label else ''}: test score of the selected model, smaller is better"
-        table = _table(title, "tuner", "after", "median", "quartiles", "seeds", "epochs", "seconds", "failed trials")
-        for row in workload.summary.to_dict("records"):
-            spread = f"{_number(row['test_low'])} to {_number(row['test_high'])}"
-            cells = (
-                row["at"],
-                row["test_median"],
-                spread,
-                row["runs"],
-                row["epochs"],
-                row["elapsed_s"],
-                row["failed_trials"],
-            )
-            table.add_row(row["tuner"], *(_number(cell) for cell in cells))
+        title = f"{name}{f' ({label} data)' if label else ''}: median test score over seeds, smaller is better"
+        rows = workload.summary.to_dict("records")
+        earlier = list(dict.fromkeys(row["at"] for row in rows if row["at"] != FULL))
+        table = _table(title, "tuner", *earlier, FULL, "quartiles", "seeds", "epochs", "seconds")
+        for row in (row for row in rows if row["at"] == FULL):
+            before = [
+                _number(other["test_median"])
+                for at in earlier
+                for other in rows
+                if (other["tuner"], other["at"]) == (row["tuner"], at)
+            ]
+            quartiles = f"{_number(row['test_low'])} to {_number(row['test_high'])}"
+            after = [_number(row[key]) for key in ("runs", "epochs", "elapsed_s")]
+            table.add_row(row["tuner"], *before, _number(row["test_median"]), quartiles, *after)
         console.print(table)
     for sentence in analysis.verdict:
-        console.print(Text(f"- {sentence.text}"), soft_wrap=False)
+        console.print(Text(f"- {sentence.text}"))
 
 
 def best_configurations(console: Console, campaign: Campaign, count: int = 10) -> None:
@@ -82,7 +85,9 @@ def best_configurations(console: Console, campaign: Campaign, count: int = 10) -
             f"{name}: best {count} trials by validation score", "score", "tuner", "seed", "trial", "configuration"
         )
         for row in trials.to_dict("records"):
-            table.add_row(*(_number(row[key]) for key in ("score", "tuner", "seed", "trial", "configuration")))
+            configuration = json.loads(row["configuration"])
+            values = ", ".join(f"{key} {_number(value)}" for key, value in configuration.items())
+            table.add_row(f"{row['score']:.6g}", row["tuner"], str(row["seed"]), str(row["trial"]), values)
         console.print(table)
         model = campaign.manifest.get("best_models", {}).get(name)
         if model and model.get("file"):
@@ -122,9 +127,11 @@ def benchmarks(console: Console) -> None:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=Text(title), title_justify="left", header_style="bold")
+    table = Table(
+        title=Text(title), title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     for name in columns:
-        table.add_column(Text(name), overflow="fold")
+        table.add_column(Text(name), overflow="fold", no_wrap=name == "tuner")
     return table
 
 
@@ -132,5 +139,11 @@ def _number(value: Any) -> str:
     if isinstance(value, float):
         if math.isnan(value):
             return ""
-        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e9 else f"{value:.4g}"
+        return (
+            f"{value:.0f}"
+            if value.is_integer() and abs(value) < 1e9
+            else f"{value:.3g}"
+            if abs(value) < 1
+            else f"{value:.4g}"
+        )
     return str(value)

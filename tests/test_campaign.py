@@ -44,6 +44,10 @@ def call(*arguments: object, expect: int = 0, **options) -> subprocess.Completed
     return done
 
 
+def run(benchmark: Path, out: Path, *more: object, expect: int = 0, **options) -> subprocess.CompletedProcess[str]:
+    return call("run", benchmark, "--out", out, "--no-report", *more, expect=expect, **options)
+
+
 def tables(folder: Path) -> dict[str, list[dict[str, str]]]:
     """The CSVs without their clocks."""
     found = {}
@@ -58,11 +62,11 @@ def tables(folder: Path) -> dict[str, list[dict[str, str]]]:
 def whole(tmp_path_factory) -> Path:
     """An uninterrupted campaign, one worker."""
     folder = tmp_path_factory.mktemp("whole")
-    call("run", write_benchmark(folder / "b.toml"), "--out", folder / "out", "--workers", 1)
+    run(write_benchmark(folder / "b.toml"), folder / "out", "--workers", 1)
     return folder / "out"
 
 
-def test_a_campaign_leaves_records_report_and_manifest(whole):
+def test_a_campaign_leaves_records_and_manifest(whole):
     records = tables(whole)
     assert len(records["runs"]) == 2 * len(TUNERS)
     assert {row["status"] for row in records["runs"]} == {"done"}
@@ -74,50 +78,49 @@ def test_a_campaign_leaves_records_report_and_manifest(whole):
             assert int(run["epochs"]) == 500
     manifest = json.loads((whole / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["status"] == "finished"
-    assert set(manifest["files"]) >= {"runs.csv", "trials.csv", "epochs.csv", "report.md"}
-    assert (whole / "report.md").exists()
+    assert set(manifest["files"]) >= {"runs.csv", "trials.csv", "epochs.csv"}
 
 
 def test_workers_order_of_tuners_hash_seed_and_directory_do_not_show(whole, tmp_path):
     benchmark = write_benchmark(tmp_path / "b.toml", tuners=TUNERS[::-1])
     environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parents[1])}
-    call("run", benchmark, "--out", tmp_path / "out", "--workers", 4, cwd=tmp_path, env=environment)
+    run(benchmark, tmp_path / "out", "--workers", 4, cwd=tmp_path, env=environment)
     assert tables(tmp_path / "out") == tables(whole)
 
 
 def test_more_seeds_and_tuners_extend_a_campaign_and_nothing_is_run_again(whole, tmp_path):
     few = write_benchmark(tmp_path / "few.toml", seeds=1, tuners=TUNERS[:3])
     many = write_benchmark(tmp_path / "many.toml")
-    call("run", few, "--out", tmp_path / "out")
+    run(few, tmp_path / "out")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "runs").rglob("*.jsonl")}
     assert len(before) == 3
-    call("run", many, "--out", tmp_path / "out")
+    run(many, tmp_path / "out")
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert tables(tmp_path / "out") == tables(whole)
 
 
 def test_another_budget_is_refused_by_name_and_nothing_is_lost(whole, tmp_path):
     benchmark = write_benchmark(tmp_path / "b.toml")
-    call("run", benchmark, "--out", tmp_path / "out")
+    run(benchmark, tmp_path / "out")
     before = tables(tmp_path / "out")
-    error = call("run", benchmark, "--budget", "5trainings", "--out", tmp_path / "out", expect=2).stderr
+    error = run(benchmark, tmp_path / "out", "--budget", "5trainings", expect=2).stderr
     assert "budget: epochs = 500, now 250" in error
     assert "--fresh" in error
     assert tables(tmp_path / "out") == before
-    call("run", benchmark, "--budget", "5trainings", "--out", tmp_path / "out", "--fresh")
+    run(benchmark, tmp_path / "out", "--budget", "5trainings", "--fresh")
     assert tables(tmp_path / "out") != before
 
 
 def test_fresh_does_not_empty_a_folder_that_is_not_ours(tmp_path):
     (tmp_path / "precious.txt").write_text("thesis", encoding="utf-8")
-    error = call("run", write_benchmark(tmp_path / "b.toml"), "--out", tmp_path, "--fresh", expect=2).stderr
+    error = run(write_benchmark(tmp_path / "b.toml"), tmp_path, "--fresh", expect=2).stderr
     assert "no results folder" in error
     assert (tmp_path / "precious.txt").exists()
 
 
 def start(benchmark: Path, out: Path, workers: int = 2) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command("run", benchmark, "--out", out, "--workers", workers),
+        command("run", benchmark, "--out", out, "--no-report", "--workers", workers),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -152,14 +155,14 @@ def test_whatever_is_killed_the_next_run_finishes_with_the_same_tables(whole, tm
     else:
         os.kill(process.pid, signal.SIGKILL if victim == "parent" else getattr(signal, victim))
     process.communicate(timeout=60)
-    call("run", benchmark, "--out", out)
+    run(benchmark, out)
     assert tables(out) == tables(whole)
 
 
 def test_a_killed_worker_is_replaced_and_its_run_goes_on(whole, tmp_path):
     benchmark, out = write_benchmark(tmp_path / "b.toml"), tmp_path / "out"
     process = start(benchmark, out)
-    for after in (1, 40, 90):
+    for after in (1, 15, 30):
         wait_for(lambda after=after: journaled(out) >= after, process)
         for worker in children(process.pid)[:1]:
             os.kill(worker, signal.SIGKILL)
@@ -170,12 +173,12 @@ def test_a_killed_worker_is_replaced_and_its_run_goes_on(whole, tmp_path):
 
 def test_a_damaged_journal_is_put_aside_and_its_run_done_again(whole, tmp_path):
     benchmark, out = write_benchmark(tmp_path / "b.toml"), tmp_path / "out"
-    call("run", benchmark, "--out", out)
+    run(benchmark, out)
     path = out / "runs/linear_regression/manual_grid/s01.jsonl"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
-    said = call("run", benchmark, "--out", out).stdout.replace("\n", "")
+    said = run(benchmark, out).stdout.replace("\n", "")
     assert "damaged" in said
     assert path.with_suffix(".damaged").exists()
     assert tables(out) == tables(whole)
@@ -185,7 +188,7 @@ def test_two_runs_on_one_folder_the_second_names_the_first(tmp_path):
     benchmark, out = write_benchmark(tmp_path / "b.toml"), tmp_path / "out"
     process = start(benchmark, out)
     wait_for(lambda: (out / "manifest.json").exists(), process)
-    error = call("run", benchmark, "--out", out, expect=2).stderr
+    error = run(benchmark, out, expect=2).stderr
     assert f"process {process.pid} is writing here" in error
     process.communicate(timeout=120)
     assert process.returncode == 0
@@ -193,5 +196,5 @@ def test_two_runs_on_one_folder_the_second_names_the_first(tmp_path):
 
 def test_a_folder_with_spaces_and_other_letters(whole, tmp_path):
     out = tmp_path / "Ergebnisse für 튜닝"
-    call("run", write_benchmark(tmp_path / "b.toml"), "--out", out)
+    run(write_benchmark(tmp_path / "b.toml"), out)
     assert tables(out) == tables(whole)

@@ -187,6 +187,25 @@ def _trial(run: RunId, entry: Entry, spent: int, elapsed: float, workload: Descr
     )
 
 
+def best_known(workload: str, journals: Mapping[RunId, Contents]) -> dict[str, Any] | None:
+    """The best seed-mean test score that any tuner's selected model has reached on a workload: y*, for regrets.
+
+    None where no tuner has a test score for every seed that it finished.
+    """
+    scores: dict[str, list[float]] = {}
+    for run, contents in journals.items():
+        if run.workload == workload and contents.end is not None:
+            selected = [trial["test_score"] for trial in contents.of_kind("trial") if trial["incumbent"]]
+            score = selected[-1] if selected else None
+            scores.setdefault(run.tuner, []).append(math.inf if score is None else score)
+    means = {tuner: sum(found) / len(found) for tuner, found in scores.items()}
+    finite = {tuner: mean for tuner, mean in means.items() if math.isfinite(mean)}
+    if not finite:
+        return None
+    tuner = min(finite, key=lambda name: (finite[name], name))
+    return {"test_score": finite[tuner], "tuner": tuner, "seeds": len(scores[tuner])}
+
+
 def best_of(values: Sequence[float], direction: Direction) -> tuple[float, int] | None:
     """The best finite value and its index (the earliest of equals); None where nothing is finite."""
     sign = 1 if direction == "min" else -1

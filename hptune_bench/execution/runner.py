@@ -350,7 +350,8 @@ class Campaign:
         return summary
 
     def _manifest(self, status: str, definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        finished = sum(journal.read(self.folder / run.path).end is not None for run in self.runs)
+        journals = {run: journal.read(self.folder / run.path) for run in self.runs}
+        finished = sum(contents.end is not None for contents in journals.values())
         workloads = {}
         for entry in self.benchmark.workloads:
             limits = definitions[entry.name]["budget"]
@@ -359,11 +360,14 @@ class Campaign:
                 "budget": self.benchmark.budget_of(entry).model_dump(exclude_none=True),
                 "budget_epochs": limits["epochs"],
                 "trainer": self.benchmark.trainer,
-                "trainer_note": None,
+                **_seen(entry.name, journals),
                 "fingerprint": definitions[entry.name]["workload"],
             }
         best_models: dict[str, Any] = {}
+        best_known: dict[str, Any] = {}
         for name in self.workloads:
+            if (known := collect.best_known(name, journals)) is not None:
+                best_known[name] = known
             best = self._best_run(name)
             if best is not None:
                 run, trial = best
@@ -395,8 +399,17 @@ class Campaign:
             "finished_runs": finished,
             "warnings": self._warnings,
             "best_models": best_models,
+            "best_known": best_known,
             "files": {},
         }
+
+
+def _seen(workload: str, journals: Mapping[RunId, journal.Contents]) -> dict[str, Any]:
+    """What only the runs know of a workload: how it was really trained, and on how many rows."""
+    mine = [contents for run, contents in journals.items() if run.workload == workload and contents.entries]
+    notes = [contents.end["trainer_note"] for contents in mine if contents.end and contents.end.get("trainer_note")]
+    rows = next((contents.entries[0].get("rows") for contents in mine), None)
+    return {"trainer_note": notes[0] if notes else None, "rows": rows}
 
 
 def discard(folder: Path) -> None:

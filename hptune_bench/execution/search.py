@@ -22,11 +22,13 @@ from hptune_bench.execution.journal import Contents, Entry, Journal
 from hptune_bench.execution.ledger import Ledger, Limits
 from hptune_bench.interfaces import (
     BudgetExhausted,
+    Data,
     Direction,
     Job,
     Outcome,
     Problem,
     Result,
+    Split,
     Trainer,
     Tuner,
     Workload,
@@ -108,7 +110,8 @@ def conduct(setup: RunSetup, contents: Contents) -> Entry:
     trainings = None if setup.limits.epochs is None else setup.limits.epochs / workload.full_epochs
     with Journal(setup.path, contents) as journal:
         if not contents.entries:
-            journal.append({**setup.header, "kind": "run", "facts": {**data.facts, "cap": cap}})
+            rows = {name: len(split) for name, split in _splits(data).items()}
+            journal.append({**setup.header, "kind": "run", "facts": {**data.facts, "cap": cap}, "rows": rows})
         evaluation = Evaluation(setup, journal, contents, data_seed)
         status, reason, detail = "done", "", ""
         try:
@@ -133,6 +136,7 @@ def conduct(setup: RunSetup, contents: Contents) -> Entry:
             "status": status,
             "reason": reason,
             "detail": detail,
+            "trainer_note": setup.trainer.note,
             "unspent": evaluation.ledger.unspent,
             "wall_s": time.perf_counter() - began + evaluation.journaled_wall_s,
         }
@@ -416,6 +420,11 @@ def first_line(error: BaseException) -> str:
     """An exception as class and first line."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+
+
+def _splits(data: Data) -> dict[str, Split]:
+    splits = {"train": data.train, "validation": data.validation}
+    return splits if data.test is None else {**splits, "test": data.test}
 
 
 def _sign(direction: Direction) -> int:

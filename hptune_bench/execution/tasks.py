@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -115,17 +114,22 @@ def _workload(name: str, options: str) -> Workload:
     return registry.make_workload(name, json.loads(options))
 
 
-@functools.cache
+_TRAINERS: dict[tuple[str, str, str], Trainer] = {}
+"""The trainers of this process: what one has compiled serves the next task."""
+
+
 def _trainer(name: str, workload: str, options: str) -> Trainer:
     from hptune_bench.training import make_trainer
 
-    return make_trainer(name, _workload(workload, options))
+    key = (name, workload, options)
+    if key not in _TRAINERS:
+        _TRAINERS[key] = make_trainer(name, _workload(workload, options))
+    return _TRAINERS[key]
 
 
 def structures() -> int:
     """Structures compiled so far by this process."""
-    compiled = sys.modules.get("hptune_bench.training.compiled")
-    return compiled.structures() if compiled is not None else 0
+    return sum(getattr(trainer, "structures", 0) for trainer in _TRAINERS.values())
 
 
 def memory() -> int:

@@ -2,8 +2,8 @@
 
 A result is known when its trial ends; before the first one the curve is +inf; nothing is interpolated and nothing is
 known early. After the last trial of a run the curve stays where it is, except that a *failed* run counts as worst
-(+inf) from its end on. Quantiles are of the type ``inverted_cdf``, the only one that is right with +inf; the median band is
-then the 50 % surface of the empirical attainment function (Lopez-Ibanez et al., IEEE TEVC 2024).
+(+inf) from its end on. Quantiles are of the type ``inverted_cdf``, the only one that is right with +inf; the median
+band is then the 50 % surface of the empirical attainment function (Lopez-Ibanez et al., IEEE TEVC 2024).
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ def run_steps(records: Records, axis: Axis, score: Score) -> pd.DataFrame | None
     frame = pd.DataFrame({"tuner": trials["tuner"], "seed": trials["seed"], "x": x.astype(float), "y": y.astype(float)})
     steps = frame[known.to_numpy()]
     if score == "validation":  # keep only improvements
-        before = steps.groupby(key)["y"].transform(lambda s: s.cummin().shift(fill_value=np.inf))
+        lowest = steps.groupby(key)["y"].cummin()
+        before = lowest.groupby([steps["tuner"], steps["seed"]]).shift(fill_value=np.inf)
         steps = steps[steps["y"] < before]
     last = steps.groupby(key)["y"].last()
     ends = frame.groupby(key, sort=False)["x"].last().reset_index()
@@ -129,15 +130,15 @@ def value_at_trials(records: Records, trials: int, score: Score = "test") -> pd.
     Returns:
         columns tuner, seed, value, epochs (spent by then), had (trials had by then).
     """
+    key = ["tuner", "seed"]
+    index = pd.MultiIndex.from_frame(records.runs[key])
+    mine = records.trials[records.trials["trial"] <= trials].groupby(key)
+    had = mine.size().reindex(index, fill_value=0).to_numpy()
+    value = np.full(len(index), np.nan)
     steps = run_steps(records, "trials", score)
-    rows = []
-    for run in records.runs.itertuples(index=False):
-        mine = records.trials[(records.trials["tuner"] == run.tuner) & (records.trials["seed"] == run.seed)]
-        had = min(len(mine), trials)
-        value = np.nan
-        if steps is not None and (len(mine) >= trials or run.finished):
-            curve = steps[(steps["tuner"] == run.tuner) & (steps["seed"] == run.seed)]
-            value = float(step_values(curve["x"].to_numpy(), curve["y"].to_numpy(), np.array([trials]))[0])
-        epochs = float(mine["spent_epochs"].iloc[had - 1]) if had else 0.0
-        rows.append((run.tuner, run.seed, value, epochs, had))
-    return pd.DataFrame(rows, columns=["tuner", "seed", "value", "epochs", "had"])
+    if steps is not None:
+        known = steps[steps["x"] <= trials].groupby(key)["y"].agg(lambda y: y.iloc[-1])
+        value = known.reindex(index).fillna(np.inf).to_numpy(dtype=float)
+        value = np.where((had >= trials) | records.runs["finished"].to_numpy(dtype=bool), value, np.nan)
+    epochs = mine["spent_epochs"].last().reindex(index).fillna(0).to_numpy(dtype=float)
+    return records.runs[key].assign(value=value, epochs=epochs, had=had).reset_index(drop=True)

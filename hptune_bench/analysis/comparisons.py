@@ -87,7 +87,7 @@ def compare(records: Records, margin: float | None) -> tuple[Comparison, ...]:
     primary: list[Comparison] = []
     exploratory: list[Comparison] = []
     for at, (trials, values) in values_at(records).items():
-        others = []
+        others: list[Comparison] = []
         for reference, tuner in itertools.combinations(records.tuners, 2):
             main = tuner in records.primary and reference == records.against
             made = _compare(records, tuner, reference, at, trials, values, main, margin)
@@ -219,9 +219,9 @@ def summary(records: Records) -> pd.DataFrame:
     unfinished, test_median, test_low, test_high (quartiles, inverted_cdf; failed runs are +inf), test_sd (over finite
     values), validation_median, validation_low, validation_high (excess where ``Records.excess``), trials, epochs,
     unspent_epochs (medians, up to the checkpoint; unspent only at the full budget, else NaN), stock_s, elapsed_s
-    (medians, seconds up to the checkpoint; NaN if unknown), failed_trials (sum), best (smallest median of the score that
-    judges), not_distinguishable (no signed-rank test separates it from the best at 5 %, Holm over the comparisons with
-    the best; always True below six common seeds, and for the best itself).
+    (medians, seconds up to the checkpoint; NaN if unknown), failed_trials (sum), best (smallest median of the score
+    that judges), not_distinguishable (no signed-rank test separates it from the best at 5 %, Holm
+    over the comparisons with the best; always True below six common seeds, and for the best itself).
     """
     rows = []
     for at, (trials, judged) in values_at(records).items():
@@ -235,7 +235,7 @@ def summary(records: Records) -> pd.DataFrame:
             mine = records.trials[records.trials["tuner"] == tuner]
             mine = mine if trials is None else mine[mine["trial"] <= trials]
             ends = mine.groupby("seed").last()
-            scores = {}
+            scores: dict[str, float] = {}
             for score in ("test", "validation"):
                 if trials is None:
                     found = records.finals(tuner, score).dropna()

@@ -153,13 +153,17 @@ def _defaults(records: Records, comparisons: tuple[Comparison, ...], waste: pd.D
 def _at_crash(records: Records) -> pd.DataFrame:
     runs = records.runs[records.runs["stock_would_stop_at"].notna()]
     rows = []
-    for trial, group in runs.groupby("stock_would_stop_at"):
-        then = value_at_trials(records, int(trial), records.judged_by).set_index(["tuner", "seed"])["value"]
-        for run in group.itertuples(index=False):
-            final = run.final_test if records.judged_by == "test" else run.final_validation
-            rows.append((run.tuner, run.seed, int(trial), then[run.tuner, run.seed], final))
-    frame = pd.DataFrame(rows, columns=["tuner", "seed", "trial", "score_at_crash", "final_score"])
-    return frame.sort_values(["tuner", "seed"], ignore_index=True)
+    columns = ["tuner", "seed", "trial", "score_at_crash", "final_score"]
+    for trial in sorted(runs["stock_would_stop_at"].astype(int).unique()):
+        group = runs[runs["stock_would_stop_at"] == trial]
+        then = value_at_trials(records, trial, records.judged_by).rename(columns={"value": "score_at_crash"})
+        both = group.assign(trial=trial, final_score=group[f"final_{records.judged_by}"]).merge(
+            then, on=["tuner", "seed"]
+        )
+        rows.append(both[columns])
+    if not rows:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(rows).sort_values(["tuner", "seed"], ignore_index=True)
 
 
 def _break_even(records: Records) -> tuple[BreakEven, ...]:

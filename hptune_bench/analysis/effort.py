@@ -10,8 +10,8 @@ import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-CHOOSE = re.compile(r"#\s*choose(?:\s+(\d+))?\b")
-LOOK = re.compile(r"#\s*look(?:\s+(\d+))?\b")
+CHOOSE = re.compile(r"#[^\n]*?\bchoose\b(?: (\d+))?")
+LOOK = re.compile(r"#[^\n]*?\blook\b(?: (\d+))?")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,12 +21,16 @@ PRIMARY = ("random_search", "bayesian_optimization", "hyperband")
 USABLE = ("completed", "truncated")
 """Trial statuses that are no failure."""
 
-RUN_COLUMNS = ("workload", "tuner", "seed", "status", "reason", "trials", "failed", "epochs", "unspent", "elapsed_s")
-RUN_COLUMNS += ("train_s", "tuner_s", "compile_s", "wall_s", "cpu_s", "best_trial", "best_score", "best_epoch")
-RUN_COLUMNS += ("stock_would_stop_at", "test_score")
-TRIAL_COLUMNS = ("workload", "tuner", "seed", "trial", "status", "configuration", "score", "best_epoch", "first_epoch")
-TRIAL_COLUMNS += ("epochs", "charged", "spent_epochs", "elapsed_s", "train_s", "tuner_s", "compile_s", "incumbent")
-TRIAL_COLUMNS += ("test_score", "resumed_from", "restarted_from", "error")
+RUN_COLUMNS = (
+    *("workload", "tuner", "seed", "status", "reason", "trials", "failed", "epochs", "unspent", "elapsed_s", "train_s"),
+    *("tuner_s", "compile_s", "wall_s", "cpu_s", "best_trial", "best_score", "best_epoch", "stock_would_stop_at"),
+    "test_score",
+)
+TRIAL_COLUMNS = (
+    *("workload", "tuner", "seed", "trial", "status", "configuration", "score", "best_epoch", "first_epoch", "epochs"),
+    *("charged", "spent_epochs", "elapsed_s", "train_s", "tuner_s", "compile_s", "incumbent", "test_score"),
+    *("resumed_from", "restarted_from", "error"),
+)
 NOISE_COLUMNS = ("workload", "tuner", "seed", "repeat", "status", "configuration", "score", "test_score")
 TEXT = ("workload", "tuner", "status", "reason", "configuration", "error")
 
@@ -103,11 +107,11 @@ def _sources(campaign: Campaign) -> list[tuple[pd.DataFrame, tuple[str, ...]]]:
     ]
 
 
-def _with(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+def _with(frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
     """The frame with every column that is relied on; absent ones are empty (text) or NaN."""
-    absent = {name: "" if name in TEXT else np.nan for name in columns if name not in frame}
-    frame = frame.assign(**absent)
-    return frame.assign(**{name: frame[name].fillna("").astype(str) for name in columns if name in TEXT})
+    names = tuple(columns)
+    frame = frame.assign(**{name: "" if name in TEXT else np.nan for name in names if name not in frame})
+    return frame.assign(**{name: frame[name].fillna("").astype(str) for name in names if name in TEXT})
 
 
 def _records(

@@ -3,7 +3,8 @@
 Method: a random forest is fitted to the ranks of the validation scores (ranks inside each seed, because diverged trials
 are +inf and losses span decades) of the full trainings of one workload. On a fixed uniform sample over the values that
 were tried, its predictions are decomposed by functional ANOVA (Hutter, Hoos and Leyton-Brown 2014): the variance of the
-partial dependence on one hyperparameter, or on two minus both main effects, as a share of the variance of all predictions.
+partial dependence on one hyperparameter, or on two minus both main effects, as a share of the variance of all
+predictions.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from hptune_bench.analysis.questions import full_trainings, is_number, label_of
 from hptune_bench.analysis.statistics import interval_of
 
 MIN_TRIALS = 30
-MOST_ROWS = 2000
+MOST_ROWS = 1500
 STRONGEST = 6
 """Hyperparameters whose pairs are looked at."""
 SAMPLE = 128
@@ -38,8 +39,8 @@ class Importance:
         main: columns hyperparameter, share (of the variance of the predictions, 0..1), low, high (95 % over forests
             refitted to resampled seeds; NaN with one seed), descending.
         pairs: columns a, b, share (interaction beyond the main effects), descending; among the six strongest.
-        heat: the strongest pair's mean predicted rank: columns a, b, level_a, level_b, score (0 best .. 1 worst), levels
-            in their natural order. Empty below two hyperparameters.
+        heat: the strongest pair's mean predicted rank: columns a, b, level_a, level_b, score (0 best .. 1 worst);
+            levels in their natural order. Empty below two hyperparameters.
         explained: out-of-bag R2 of the forest on the ranks: how far to trust it.
         trials: rows it was fitted to. method: one sentence that labels it as an estimate.
     """
@@ -78,7 +79,7 @@ def importance(records: Records) -> Importance | None:
     axes = [_axis(name, values[name], specs.get(name, {})) for name in varying]
     x = np.column_stack([axis.codes for axis in axes])
     base = _uniform(axes)
-    forest = _forest(x, ranks, trees=100)
+    forest = _forest(x, ranks, trees=60)
     effects = [_main_effect(forest, base, axes, i) for i in range(len(axes))]
     total = float(np.var(forest.predict(base)))
     share = np.array([float(np.var(e)) for e in effects]) / total if total > 0 else np.zeros(len(axes))
@@ -105,8 +106,8 @@ def _axis(name: str, column: pd.Series, spec: Mapping[str, Any]) -> Axis:
     known = column.dropna()
     if not all(is_number(v) for v in known):
         found = sorted(known.unique(), key=str)
-        codes = column.map({v: float(i) for i, v in enumerate(found)}).fillna(-1.0)
-        return Axis(name, codes.to_numpy(dtype=float), np.arange(len(found), dtype=float), tuple(map(label_of, found)))
+        places = column.map({v: float(i) for i, v in enumerate(found)}).fillna(-1.0)
+        return Axis(name, places.to_numpy(dtype=float), np.arange(len(found), dtype=float), tuple(map(label_of, found)))
     log = bool(spec.get("log")) and float(known.min()) > 0
     numbers = column.astype(float)
     distinct = np.unique(known.astype(float))
@@ -115,7 +116,8 @@ def _axis(name: str, column: pd.Series, spec: Mapping[str, Any]) -> Axis:
         distinct = np.geomspace(*ends, GRID) if log else np.linspace(*ends, GRID)
     # -1 stands for inactive; a forest only sees the order, so numbers are shifted to start above it
     lowest = float(distinct[0])
-    codes, grid = (np.log(v / lowest) if log else v - lowest for v in (numbers.to_numpy(), distinct))
+    tried = numbers.to_numpy(dtype=float)
+    codes, grid = (np.log(v / lowest) if log else v - lowest for v in (tried, distinct))
     labels = tuple(label_of(int(v) if float(v).is_integer() else float(v)) for v in distinct)
     return Axis(name, np.nan_to_num(codes, nan=-1.0), grid, labels)
 

@@ -20,15 +20,15 @@ class Noise:
     """Retraining noise and selection bias of one workload. Scores in the workload's units.
 
     Attributes:
-        margin: the equivalence margin, fixed by rule: standard deviation of the judged score (see ``Records.judged_by``)
-            over retrainings of the untuned configuration on the same data (pooled within data seeds). None: not
-            measured.
+        margin: the equivalence margin, fixed by rule: standard deviation of the score that judges (see
+            ``Records.judged_by``) over retrainings of the untuned configuration on the same data (pooled within
+            data seeds). None: not measured.
         margin_source: one sentence on how it was found, or why it is None.
         untuned_test, untuned_validation: medians over the retrainings (NaN if not measured); retrainings: how many.
         test_sd, validation_sd: the standard deviations of either score; NaN if not measured.
         retraining_gain_validation: what mere retraining gives: median over seeds of (first trial - best trial) of
-            ``untuned_restarts``; retraining_gain_test: the same for the test scores of the first and the selected model.
-            NaN if it did not run.
+            ``untuned_restarts``; retraining_gain_test: the same for the test scores of the first and the selected
+            model. NaN if it did not run.
         curse: winner's curse per tuner: columns tuner, n, selected_validation (median score of the selected trial),
             retrained_validation (median of the same configurations retrained off the budget), optimism (median paired
             difference retrained - selected, > 0 = the search flattered itself), low, high (95 % bootstrap over runs),
@@ -59,8 +59,8 @@ def noise(records: Records) -> Noise:
     margin = sd if math.isfinite(sd) and sd > 0 else None
     if margin is not None:
         source = (
-            f"the margin is the standard deviation of the {records.judged_by} score over {len(rows)} retrainings of the "
-            "untuned configuration on the same data"
+            f"the margin is the standard deviation of the {records.judged_by} score over {len(rows)} retrainings of "
+            "the untuned configuration on the same data"
         )
     elif rows.empty:
         source = "the untuned configuration was not retrained off the budget, so nothing can be called equivalent"

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-from itertools import pairwise
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ def questions(records: Records, margin: float | None) -> tuple[Question, ...]:
 
 
 def full_trainings(records: Records) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Trials that searched and were trained to their end, and their configurations (object columns by name, same index).
+    """Trials that searched and were trained to their end, and their configurations (columns by name, same index).
 
     Left out are trials cut by the budget, the tuners that train in instalments (a score after two epochs says little
     about a value), and what is no search.
@@ -148,7 +148,7 @@ def _question(
 
 def _best(levels: pd.DataFrame, view: str) -> str:
     finite = levels[np.isfinite(levels[view].astype(float))]
-    return str(finite.loc[finite[view].idxmin(), "level"]) if len(finite) else ""
+    return str(finite["level"].iloc[int(finite[view].argmin())]) if len(finite) else ""
 
 
 def label_of(value: object) -> str:
@@ -159,39 +159,41 @@ def label_of(value: object) -> str:
 def levels_of(column: pd.Series, spec: Mapping[str, Any], untuned: object) -> tuple[pd.DataFrame, pd.Series]:
     """Levels of a hyperparameter (columns level, low, high, untuned, edge) and the level of each value.
 
-    Every value of a Boolean, a Choice or a short range is a level. A long range is binned: a log range of two decades or
-    more around each power of ten that it holds, any other into five equal parts.
+    Every value of a Boolean, a Choice or a short range is a level. A long range is binned: a log range of two decades
+    or more around each power of ten that it holds, any other into five equal parts.
     """
     numeric = len(column) > 0 and all(is_number(v) for v in column)
     if not numeric or (spec.get("kind") in ("Boolean", "Choice") and not spec.get("ordered")):
         found = spec.get("values") or sorted(column.unique(), key=str)
         ends = [(math.nan, math.nan)] * len(found)
         names = [label_of(v) for v in found]
-        marks = [untuned is not None and v == untuned and type(v) is type(untuned) for v in found]
-        table = pd.DataFrame({"level": names, "low": 0.0, "high": 0.0, "untuned": marks, "edge": False})
+        same = [v == untuned and isinstance(v, bool) == isinstance(untuned, bool) for v in found]
+        table = pd.DataFrame({"level": names, "low": 0.0, "high": 0.0, "untuned": same, "edge": False})
         table[["low", "high"]] = ends
         return table, column.map(label_of)
-    numbers = column.astype(float)
+    numbers = column.astype(float).to_numpy()
     distinct = np.unique(numbers)
-    low, high = float(spec.get("low", distinct[0])), float(spec.get("high", distinct[-1]))
+    low, high = (
+        float(distinct[i] if (end := spec.get(name)) is None else end) for i, name in ((0, "low"), (-1, "high"))
+    )
     if len(distinct) <= MAX_LEVELS:
-        edges, names = distinct, [label_of(int(v) if float(v).is_integer() else float(v)) for v in distinct]
+        names = [label_of(int(v) if float(v).is_integer() else float(v)) for v in distinct]
         lows = highs = distinct
         place = np.searchsorted(distinct, numbers)
+        marks = np.isclose(distinct, _number(untuned))
     else:
         edges, names = _bins(low, high, bool(spec.get("log")))
         lows, highs = edges[:-1], edges[1:]
-        place = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(names) - 1)
-    if not is_number(untuned):
-        marks = np.zeros(len(names), dtype=bool)
-    elif lows is highs:
-        marks = np.isclose(distinct, float(untuned))  # type: ignore[arg-type]
-    else:
-        held = int(np.clip(np.searchsorted(edges, float(untuned), side="right") - 1, 0, len(names) - 1))  # type: ignore[arg-type]
-        marks = np.arange(len(names)) == held
+        place = np.clip(np.searchsorted(lows, numbers, side="right") - 1, 0, len(names) - 1)
+        copied = _number(untuned)
+        marks = (lows <= copied) & ((copied < highs) | ((copied == high) & (highs == high)))
     edge = (np.asarray(lows) <= low * (1 + 1e-9)) | (np.asarray(highs) >= high * (1 - 1e-9))
     table = pd.DataFrame({"level": names, "low": lows, "high": highs, "untuned": marks, "edge": edge})
     return table, pd.Series(np.array(names, dtype=object)[place], index=column.index)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
 
 
 def is_number(value: object) -> bool:
@@ -213,16 +215,21 @@ def _views(frame: pd.DataFrame, sources: tuple[str, ...], reference: str) -> pd.
     rows = []
     for level, group in frame.groupby("level"):
         row: dict[str, Any] = {"level": level, "trials": len(group), "failed": int(np.isinf(group["score"]).sum())}
-        row |= _over_seeds("marginal", typical.loc[level] if level in typical.index else None)
-        row |= _over_seeds("best", best.loc[level])
+        row |= _over_seeds("marginal", _row(typical, level))
+        row |= _over_seeds("best", _row(best, level))
         gap = None
         if reference in best.index:
-            both = pd.concat([best.loc[level], best.loc[reference]], axis=1).dropna()
-            gap = pd.Series(subtract(both.iloc[:, 0].to_numpy(), both.iloc[:, 1].to_numpy()))
+            here, copied = (best.loc[[name]].to_numpy(dtype=float)[0] for name in (level, reference))
+            gap = pd.Series(subtract(here, copied))
         rows.append(row | _over_seeds("gap", gap))
     columns = ["level", "trials", "failed"]
     columns += [f"{view}{end}" for view in ("marginal", "best", "gap") for end in ("", "_low", "_high")]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _row(table: pd.DataFrame, level: object) -> pd.Series | None:
+    """One level's scores by seed."""
+    return table.loc[[level]].iloc[0] if level in table.index else None
 
 
 def _median(scores: pd.Series) -> float:
@@ -268,7 +275,7 @@ def verdict_on(name: str, levels: pd.DataFrame, matched: pd.DataFrame, margin: f
     reachable = levels[np.isfinite(levels["best"].astype(float))]
     if reachable.empty:
         return f"No trial reached a finite score, so nothing can be said about {name}."
-    best = reachable.loc[reachable["best"].idxmin()]
+    best = reachable.iloc[int(reachable["best"].argmin())]
     edge = " (at the edge of the range: widen it before trusting that)" if best["edge"] and len(levels) > 2 else ""
     views = _disagreement(levels, best)
     if copied.empty or copied["trials"].sum() == 0:
@@ -278,17 +285,17 @@ def verdict_on(name: str, levels: pd.DataFrame, matched: pd.DataFrame, margin: f
     if others.empty:
         return f"Only {label} was tried, so nothing can be said about other values."
     if others["gap_low"].isna().all():
-        return f"Best reachable with {name} = {best['level']}{edge}, from one seed only: a description, not an answer.{views}"
+        return f"Best reachable with {name} = {best['level']}{edge}, from one seed: no answer yet.{views}"
     better = others[(others["gap"] < -margin) & (others["gap_high"] < 0)]
     worse = others[(others["gap"] > margin) & (others["gap_low"] > 0)]
     noise = f"beyond the retraining noise of {margin:.2g}" if margin else "with an interval that excludes 0"
     if len(better):
-        top = better.loc[better["gap"].idxmin()]
+        top = better.iloc[int(better["gap"].argmin())]
         size = f"{-top['gap']:.3g} [{-top['gap_high']:.3g}, {-top['gap_low']:.3g}]"
         text = f"{name} = {top['level']} can do better than the copied {label} by {size}, {noise}"
         text += edge if top["level"] == best["level"] else ""
     elif len(worse) == len(others):
-        top = worse.loc[worse["gap"].idxmin()]
+        top = worse.iloc[int(worse["gap"].argmin())]
         text = f"{label} is needed: even the next best value ({top['level']}) stays {top['gap']:.3g} behind"
         text += f" [{top['gap_low']:.3g}, {top['gap_high']:.3g}], {noise}"
     else:

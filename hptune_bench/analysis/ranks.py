@@ -26,7 +26,8 @@ class Ranks:
             ascending.
         over_time: columns workload, tuner, spent_epochs, mean_rank: searches only; a step curve on a fixed grid.
         families: independent data families.
-        critical_difference: of mean ranks (Nemenyi, alpha 0.05: q sqrt(k (k+1) / 6N)); None below MIN_FAMILIES families.
+        critical_difference: of mean ranks (Nemenyi, alpha 0.05: q sqrt(k (k+1) / 6N)); None below
+            MIN_FAMILIES.
         reason: why there is no critical difference, else "".
         by_family: columns family, then one column per tuner: mean rank; the blocks of a critical-difference diagram.
     """

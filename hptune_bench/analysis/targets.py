@@ -1,7 +1,7 @@
 """How long until a given quality: expected running time, runtime ECDF, speed-up.
 
-Unit of time: the stock clock where it was measured, else trained epochs (``Targets.axis``). Only finished runs count, and
-only searches: what trains once has another budget, and running times are comparable at equal budgets only.
+Unit of time: the stock clock where it was measured, else trained epochs (``Targets.axis``). Only finished runs count,
+and only searches: what trains once has another budget, and running times are comparable at equal budgets only.
 """
 
 from __future__ import annotations

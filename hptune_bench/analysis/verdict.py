@@ -1,7 +1,7 @@
 """Rules that turn the statistics into sentences, each with number, probability and conditions. They never overclaim:
 
 - only primary comparisons answer the question; exploratory ones are called so;
-- "better" and "worse" need a Holm-adjusted p below 0.05, "equivalent" a passed equivalence test; all else is "undecided";
+- "better" and "worse" need a Holm-adjusted p below 0.05, "equivalent" a passed equivalence test; else "undecided";
 - workloads are never averaged: where they disagree, the sentence says which says what.
 """
 
@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from hptune_bench.analysis.comparisons import FULL, Comparison
 from hptune_bench.analysis.costs import Costs
@@ -142,7 +140,7 @@ def _gain(records: Records, full: list[Comparison]) -> Sentence:
             f"{head} (at least {MIN_SEEDS} are needed); so far against {records.against}: {sizes}.", "gain", outcome
         )
     parts = _clauses(found, with_numbers=True)
-    head = f"On {records.name}, at the full budget and over {seeds} seeds, against {records.against} by {found[0].score} score"
+    head = f"On {records.name}, at the full budget, {seeds} seeds, {found[0].score} score, against {records.against}"
     return Sentence(f"{head}: {'; '.join(parts)}.", "gain", outcome)
 
 
@@ -193,7 +191,7 @@ def _null(records: Records, noise: Noise) -> list[Sentence]:
     sizes = listing([f"{t} {number(gains[t])}" for t in named])
     text = f"Compared with the untuned configuration the median gain is {sizes}"
     if "untuned_restarts" in gains:
-        text += f"; merely retraining the untuned configuration for the same budget gains {number(gains['untuned_restarts'])}"
+        text += f"; merely retraining it for the same budget gains {number(gains['untuned_restarts'])}"
     if noise.margin is not None:
         text += f" (retraining noise {number(noise.margin)})"
     return [Sentence(f"{text}.", "null")]
@@ -229,18 +227,16 @@ def _cost(records: Records, targets: Targets | None, costs: Costs | None) -> lis
     if costs is None:
         return []
     table = costs.time.set_index("tuner")
+    stock, share = table["stock_s"].astype(float).to_dict(), table["share_tuner"].astype(float).to_dict()
     named = [t for t in (records.against, *records.primary) if t in table.index]
-    known = [t for t in named if np.isfinite(table.loc[t, "stock_s"])]
+    known = [t for t in named if math.isfinite(stock[t])]
     if not known:
-        shares = [f"{t} {table.loc[t, 'share_tuner']:.1%}" for t in named if np.isfinite(table.loc[t, "share_tuner"])]
+        shares = [f"{t} {share[t]:.1%}" for t in named if math.isfinite(share[t])]
         text = "The stock clock was not measured, so what this costs a reader in seconds is not known"
-        return [
-            Sentence(
-                f"{text}; the tuner's own share of the search clock: {listing(shares)}." if shares else f"{text}.",
-                "cost",
-            )
-        ]
-    times = listing([f"{t} {_duration(table.loc[t, 'stock_s'])}" for t in known])
+        if shares:
+            text += f"; the tuner's own share of the search clock: {listing(shares)}"
+        return [Sentence(f"{text}.", "cost")]
+    times = listing([f"{t} {_duration(stock[t])}" for t in known])
     text = f"With plain Keras on this machine the whole search would take (median) {times}"
     if targets is not None and targets.axis == "stock_s":
         rows = targets.matches[(targets.matches["reference"] == records.against)].set_index("tuner")["speedup"]

@@ -114,10 +114,9 @@ def _stock_crashes(records: Records) -> Found:
 
 def _sequences(records: Records) -> dict[str, dict[int, list[str]]]:
     searches = records.trials[~records.trials["tuner"].isin(NOT_SEARCHES)]
-    grouped = searches.groupby(["tuner", "seed"])["configuration"].agg(list)
     result: dict[str, dict[int, list[str]]] = {}
-    for (tuner, seed), configurations in grouped.items():
-        result.setdefault(str(tuner), {})[int(seed)] = configurations
+    for (tuner, seed), run in searches.groupby(["tuner", "seed"]):
+        result.setdefault(str(tuner), {})[int(str(seed))] = run["configuration"].tolist()
     return result
 
 
@@ -139,8 +138,9 @@ def _same(a: list[str], b: list[str]) -> bool:
 
 def _repeats(records: Records) -> Found:
     fresh = records.trials[records.trials["resumed_from"].isna() & records.trials["restarted_from"].isna()]
-    for tuner, trials in fresh.groupby("tuner"):
-        if tuner in NOT_SEARCHES or tuner not in records.tuners:
+    for tuner in records.tuners:
+        trials = fresh[fresh["tuner"] == tuner]
+        if tuner in NOT_SEARCHES or trials.empty:
             continue
         repeated = float(trials.duplicated(["seed", "configuration"]).mean())
         if repeated > REPEAT_SHARE:

@@ -1,0 +1,174 @@
+"""The statistics against scipy, brute force and closed forms."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from hptune_bench.analysis.costs import crossing
+from hptune_bench.analysis.noise import pooled_sd
+from hptune_bench.analysis.ranks import critical_difference, rank_rows
+from hptune_bench.analysis.statistics import (
+    bootstrap_median,
+    holm,
+    median,
+    outcome,
+    paired,
+    signed_rank_p,
+)
+from hptune_bench.analysis.targets import expected_best_of, expected_draws_to, expected_time, grid_size, speedup
+
+differences = st.lists(st.integers(-4, 4), min_size=2, max_size=9).map(lambda v: np.array(v, dtype=float))
+losses = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.5, 2.0, math.inf]), min_size=1, max_size=9).map(np.array)
+
+
+@settings(max_examples=60, deadline=None)
+@given(differences)
+def test_signed_rank_agrees_with_scipys_exhaustive_permutations(d: np.ndarray) -> None:
+    if not d.any():
+        assert signed_rank_p(d) == 1.0
+        return
+    for alternative in ("two-sided", "less", "greater"):
+        exact = stats.wilcoxon(
+            d, zero_method="pratt", alternative=alternative, method=stats.PermutationMethod(n_resamples=10_000)
+        )
+        assert signed_rank_p(d, alternative) == pytest.approx(exact.pvalue, abs=1e-12)
+
+
+def test_signed_rank_smallest_p_and_infinite_differences() -> None:
+    for n in range(1, 12):
+        assert signed_rank_p(-np.arange(1.0, n + 1)) == pytest.approx(2 / 2**n if n > 1 else 1.0)
+    # a failure is the largest difference, whatever the others are
+    assert signed_rank_p(np.array([-1, -2, -3, -4, -5, np.inf])) == signed_rank_p(np.array([-1, -2, -3, -4, -5, 6.0]))
+
+
+def test_holm_by_hand() -> None:
+    assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm(np.array([])).shape == (0,)
+
+
+@settings(max_examples=100, deadline=None)
+@given(losses, st.integers(0, 2**32 - 1))
+def test_paired_is_antisymmetric(a: np.ndarray, seed: int) -> None:
+    b = np.random.default_rng(seed).permutation(a)
+    one, other = paired(a, b, margin=0.1), paired(b, a, margin=0.1)
+    assert (one.wins, one.ties, one.losses) == (other.losses, other.ties, other.wins)
+    assert one.probability == pytest.approx(1 - other.probability)
+    assert one.rank_biserial == pytest.approx(-other.rank_biserial)
+    assert (one.p, one.p_equivalent) == (other.p, other.p_equivalent)
+    assert one.median_difference == -other.median_difference or math.isnan(one.median_difference)
+    assert (one.p is None) == (len(a) < 6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=20))
+def test_median_is_numpys_on_finite_values(values: list[float]) -> None:
+    assert median(np.array(values)) == pytest.approx(np.median(values))
+
+
+def test_median_of_infinite_values() -> None:
+    assert median(np.array([1.0, np.inf, np.inf])) == np.inf
+    assert median(np.array([1.0, 2.0, 3.0, np.inf])) == 2.5
+    assert np.isnan(median(np.array([-np.inf, np.inf])))
+
+
+def test_bootstrap_interval_of_the_median_covers() -> None:
+    rng = np.random.default_rng(3)
+    hits = 0
+    for _ in range(200):
+        interval = bootstrap_median(rng.lognormal(size=10))
+        assert interval is not None
+        hits += interval.low <= 1.0 <= interval.high
+    assert 0.88 <= hits / 200 <= 1.0
+    assert bootstrap_median(np.array([1.0])) is None
+
+
+def test_equivalence_needs_a_small_difference_and_enough_runs() -> None:
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=12)
+    close = paired(base + rng.normal(0, 0.05, 12), base, margin=0.5)
+    assert close.p_equivalent is not None
+    assert close.p_equivalent < 0.01
+    wide = paired(base + rng.normal(0, 2.0, 12), base, margin=0.1)
+    assert wide.p_equivalent is not None
+    assert wide.p_equivalent > 0.05
+    assert paired(base[:5], base[:5], margin=0.5).p_equivalent is None
+
+
+def test_outcome_rule() -> None:
+    assert outcome(0.01, None, -1.0) == "better"
+    assert outcome(0.01, 0.9, 1.0) == "worse"
+    assert outcome(0.01, 0.01, -1.0) == "equivalent"
+    assert outcome(0.5, 0.5, 0.0) == "undecided"
+    assert outcome(None, None, -9.0) == "undecided"
+    assert outcome(0.01, None, math.nan) == "undecided"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=7), st.data())
+def test_best_of_n_draws_against_all_subsets(values: list[int], data: st.DataObject) -> None:
+    n = data.draw(st.integers(1, len(values)))
+    brute = np.mean([min(subset) for subset in itertools.combinations(values, n)])
+    assert expected_best_of(np.array(values), n) == pytest.approx(brute)
+    target = data.draw(st.integers(0, 5))
+    orders = [next((i + 1 for i, v in enumerate(o) if v <= target), math.inf) for o in itertools.permutations(values)]
+    assert expected_draws_to(np.array(values), target) == pytest.approx(np.mean(orders))
+
+
+def test_expected_running_time_by_hand() -> None:
+    found = expected_time(np.array([10, 20, 30, 100, 100.0]), np.array([True, True, True, False, False]))
+    assert found.time == pytest.approx(260 / 3)  # = mean(success) + (1-p)/p x mean(failure)
+    assert (found.hits, found.runs) == (3, 5)
+    assert found.interval is not None
+    assert found.interval.low < found.time < found.interval.high
+    assert expected_time(np.array([5.0]), np.array([False])).time == math.inf
+
+
+def test_speedup_is_reference_over_subject() -> None:
+    assert speedup(10, 5) == 2
+    assert speedup(math.inf, 5) == math.inf
+    assert speedup(5, math.inf) == 0
+    assert math.isnan(speedup(math.inf, math.inf))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from([1.0, 2.0, 3.0, math.inf]), min_size=2, max_size=6))
+def test_ranks_agree_with_scipy(row: list[float]) -> None:
+    assert rank_rows(np.array([row]))[0] == pytest.approx(stats.rankdata(row))
+
+
+def test_nemenyis_constant() -> None:
+    assert critical_difference(4, 6) == pytest.approx(2.569 * math.sqrt(4 * 5 / 36), abs=1e-3)
+
+
+def test_break_even_of_straight_lines() -> None:
+    x = np.array([1.0, 2.0, 4.0, 8.0])
+    assert crossing(10 + x, 2 * x + 5, x) == pytest.approx(5.0)  # 10 + x < 5 + 2x from 5 on
+    assert crossing(x, x + 1, x) == 0.0
+    assert crossing(x + 1, x, x) is None
+    assert crossing(np.full(4, np.inf), x, x) is None
+
+
+def test_pooled_sd_ignores_differences_between_seeds() -> None:
+    import pandas as pd
+
+    rows = pd.DataFrame({"seed": [1, 1, 2, 2, 2], "score": [0.0, 2.0, 100.0, 101.0, np.inf]})
+    assert pooled_sd(rows, "score") == pytest.approx(math.sqrt((2 + 0.5) / 2))
+    assert math.isnan(pooled_sd(rows.iloc[[0, 2]], "score"))
+
+
+def test_grid_size() -> None:
+    space = [
+        {"name": "a", "kind": "Int", "low": 10, "high": 100, "step": 5, "log": False},
+        {"name": "b", "kind": "Boolean"},
+        {"name": "c", "kind": "Choice", "values": ["x", "y", "z"]},
+    ]
+    assert grid_size(space) == 19 * 2 * 3
+    assert grid_size([*space, {"name": "d", "kind": "Float", "low": 0.1, "high": 1, "step": None, "log": True}]) is None
+    assert grid_size([]) is None

@@ -23,6 +23,8 @@ from hptune_bench.report.plots import curse, curves, pairs, space, times, words
 from hptune_bench.report.style import LOOKS, Look, looks
 from hptune_bench.results import Campaign
 
+FIRST_AXES: tuple[Axis, ...] = ("stock_s", "spent_epochs", "elapsed_s", "trials")
+"""What the first figure is drawn against: the first of these that was recorded."""
 FIRST_PANELS = 4
 """Workloads in the first figure; the others' curves are among the folded ones."""
 EXAMPLES = Path(__file__).resolve().parents[2] / "benchmarks" / "examples" / "effort"
@@ -104,11 +106,11 @@ Maker = Callable[[Context, WorkloadAnalysis], Iterable[Block]]
 
 
 def _each(ctx: Context, make: Maker) -> tuple[Block, ...]:
-    """The blocks of every workload, each under its title where there are several."""
+    """The blocks of every workload, each under its title."""
     blocks: list[Block] = []
     for found in ctx.workloads:
         mine = list(make(ctx, found))
-        if mine and len(ctx.workloads) > 1:
+        if mine:
             blocks.append(Heading(_title(found)))
         blocks += mine
     return tuple(blocks)
@@ -142,7 +144,7 @@ def _score_label(found: WorkloadAnalysis, score: Score) -> str:
     if score == "test":
         return f"{tables.metric_name(records)} on the test side"
     objective = text.clean(records.about.get("objective", "validation score"))
-    return f"{objective}, excess loss" if records.excess else objective
+    return f"{objective} above its noise floor" if records.excess else objective
 
 
 def _untuned(found: WorkloadAnalysis, score: Score) -> float:
@@ -176,20 +178,23 @@ def _panel(ctx: Context, found: WorkloadAnalysis, axis: Axis, score: Score, tune
     )
 
 
-def _curves_figure(ctx: Context, name: str, panels: Sequence[Any], seeds: str, lead: str = "") -> Figure:
-    takeaway = " ".join(_ending(ctx, panel, len(panels) > 1) for panel in panels[:3])
+def _curves_figure(ctx: Context, name: str, panels: Sequence[Any], seeds: str) -> Figure:
+    several = len({panel.title for panel in panels if not panel.title.startswith("Over ")}) > 1
+    takeaway = " ".join(_ending(ctx, panel, several) for panel in (panels if several else panels[:1]))
     names = ", ".join(dict.fromkeys(ctx.looks[tuner].label for panel in panels for tuner in panel.tuners))
     what = {"validation": "best validation score so far", "test": "test score of the best trial so far"}
+    many = max(len(panel.tuners) for panel in panels) > curves.MAX_BANDS
+    band = "quartiles are in the CSV" if many else "band: lower to upper quartile"
     scores = " and ".join(dict.fromkeys(what[panel.curves.score] for panel in panels))
     return Figure(
         name=name,
-        takeaway=lead + takeaway,
+        takeaway=takeaway,
         detail=(
-            f"Line: median of the {scores} over {seeds}; band: lower to upper quartile; right-continuous steps, nothing "
-            "is known before a trial ends. Smaller is better. Dotted line: untuned. The score axis leaves out what lies "
-            "above it in the first tenth."
+            f"Line: median of the {scores} over {seeds}; {band}; right-continuous steps: nothing is known before "
+            "a trial ends. Smaller is better. Dotted line: untuned. The score axis leaves out what lay above it in the "
+            "first tenth."
         ),
-        alt=f"Step curves of {names}. {lead}{takeaway}",
+        alt=f"Step curves of {names}. {takeaway}",
         data=curves.data(panels),
         draw=lambda: curves.draw(panels, ctx.looks),
     )
@@ -208,12 +213,13 @@ def _ending(ctx: Context, panel: Any, several: bool) -> str:
     if not finite:
         return f"{prefix}no method has a finite median score."
     ordered = sorted(finite, key=lambda name: finite[name])
-    words = f"{ctx.looks[ordered[0]].label} ends lowest at {text.number(finite[ordered[0]])}"
+    places = text.decimals(*(finite[name] - finite[ordered[0]] for name in ordered[1:]), finite[ordered[0]] / 10)
+    words = f"{ctx.looks[ordered[0]].label} ends lowest at {text.fixed(finite[ordered[0]], places)}"
     reference = "manual_sweep" if "manual_sweep" in finite and ordered[0] != "manual_sweep" else ordered[-1]
     if reference != ordered[0]:
-        words += f", {ctx.looks[reference].label} at {text.number(finite[reference])}"
+        words += f", {ctx.looks[reference].label} at {text.fixed(finite[reference], places)}"
     if math.isfinite(panel.untuned):
-        words += f", untuned is {text.number(panel.untuned)}"
+        words += f", untuned is {text.fixed(panel.untuned, places)}"
     return f"{prefix}{words}."
 
 
@@ -226,7 +232,7 @@ def _ordered(ctx: Context, frame: pd.DataFrame) -> pd.DataFrame:
 def _first_plot(ctx: Context) -> tuple[Block, ...]:
     panels, seeds = [], []
     for found in ctx.workloads[:FIRST_PANELS]:
-        axis = _axis(found, ("stock_s", "spent_epochs", "elapsed_s", "trials"), "validation")
+        axis = _axis(found, FIRST_AXES, "validation")
         if axis:
             panels.append(_panel(ctx, found, axis, "validation", ctx.main(found), text.clean(found.records.title)))
             seeds.append(_seeds(found))
@@ -286,7 +292,7 @@ def _words(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
             detail=detail,
             alt=f"Loss and accuracy over word_count, this campaign beside the notebook. {takeaway}",
             data=frame,
-            draw=lambda: words.draw(frame, _corner(found), "notebook 2021\n(published)"),
+            draw=lambda: words.draw(frame, _corner(found)),
         )
     ]
 
@@ -319,7 +325,8 @@ def _warnings(ctx: Context) -> tuple[Block, ...]:
 
 
 def _other_axes(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
-    axes = [axis for axis in AXES if (axis, "validation") in found.curves]
+    first = _axis(found, FIRST_AXES, "validation")
+    axes = [axis for axis in AXES if (axis, "validation") in found.curves and axis != first]
     panels = [_panel(ctx, found, axis, "validation", ctx.main(found), f"Over {AXES[axis]}") for axis in axes]
     return [_curves_figure(ctx, _name("axes", found), panels, _seeds(found))] if panels else _reason(found, "curves")
 
@@ -334,7 +341,7 @@ def _all_methods(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     blocks: list[Block] = []
     axis = _axis(found, ("spent_epochs", "trials", "elapsed_s"), "validation")
     if axis:
-        panel = _panel(ctx, found, axis, "validation", ctx.searchers(found), _title(found))
+        panel = _panel(ctx, found, axis, "validation", ctx.searchers(found), text.clean(found.records.title))
         blocks.append(_curves_figure(ctx, _name("all", found), [panel], _seeds(found)))
     if found.costs is not None and len(found.costs.defaults):
         blocks.append(tables.defaults(_name("defaults", found), found.records, found.costs, ctx.looks))
@@ -362,15 +369,20 @@ def _paired(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                 alt=f"Dot plot of paired differences. {_outcomes(ctx, shown)}",
                 data=pairs.data(shown),
                 draw=lambda: pairs.draw(
-                    shown, ctx.looks, _title(found), _corner(found), tables.metric_name(found.records), margin
+                    shown,
+                    ctx.looks,
+                    text.clean(found.records.title),
+                    _corner(found),
+                    tables.metric_name(found.records),
+                    margin,
                 ),
             )
         )
     if primary:
-        words_ = "primary comparisons, fixed before any result"
+        words_ = "Primary comparisons, fixed before any result"
         blocks.append(tables.comparisons(_name("primary", found), found.records, primary, ctx.looks, words_))
     if exploratory:
-        words_ = "exploratory comparisons: no claim rests on them"
+        words_ = "Exploratory comparisons: no claim rests on them"
         blocks.append(tables.comparisons(_name("exploratory", found), found.records, exploratory, ctx.looks, words_))
     return blocks or _reason(found, "comparisons")
 
@@ -424,7 +436,7 @@ def _targets(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
         ),
         alt=f"Step curves of the share of targets reached. {takeaway}",
         data=targets.ecdf,
-        draw=lambda: times.draw_ecdf(targets, tuners, ctx.looks, _title(found), _corner(found)),
+        draw=lambda: times.draw_ecdf(targets, tuners, ctx.looks, text.clean(found.records.title), _corner(found)),
     )
     return [figure, tables.targets(_name("targets", found), found.records, targets, ctx.looks)]
 
@@ -544,8 +556,8 @@ def _curse(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
         optimism = frame["optimism"].to_numpy(float)
         flattered = int((optimism > 0).sum())
         takeaway = (
-            f"{flattered} of {text.plural(len(frame), 'method')} reported a better score than the same configuration gives "
-            "when it is trained again."
+            f"{flattered} of {text.plural(len(frame), 'method')} reported a better score than the same "
+            "configuration gives when it is trained again."
         )
         untuned = noise.untuned_validation if math.isfinite(noise.untuned_validation) else _untuned(found, "validation")
         label = f"{_score_label(found, 'validation')} (smaller is better)"
@@ -556,7 +568,9 @@ def _curse(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                 detail=f"Medians over {_seeds(found)}; one retraining of each run's choice, off the budget, same data.",
                 alt=f"Selected and retrained validation score of each method. {takeaway}",
                 data=frame,
-                draw=lambda: curse.draw(frame, untuned, ctx.looks, _title(found), _corner(found), label),
+                draw=lambda: curse.draw(
+                    frame, untuned, ctx.looks, text.clean(found.records.title), _corner(found), label
+                ),
             )
         )
         blocks.append(tables.curse(_name("curse", found), found.records, noise, ctx.looks))
@@ -593,7 +607,8 @@ def _break_even(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     if found.costs is None or not found.costs.break_even:
         return _reason(found, "break_even")
     all_pairs = found.costs.break_even
-    main = [pair for pair in all_pairs if pair.tuner in ctx.main(found) and len(pair.curve)]
+    tuners = [name for name in ctx.main(found) if name != found.records.against]
+    main = [pair for pair in all_pairs if pair.tuner in tuners and len(pair.curve)]
     blocks: list[Block] = []
     if main:
         takeaway = " ".join(pair.sentence for pair in main[:2])
@@ -666,9 +681,9 @@ def _rerun(ctx: Context) -> tuple[Block, ...]:
         blocks.append(Prose(f"It took {text.seconds(took)} on the machine above, from start to end."))
     blocks.append(
         Prose(
-            "Every number here comes from runs.csv, trials.csv and noise.csv beside this report; the numbers behind each "
-            "figure are in plots/, those of each table, unrounded, in tables/. The same command gives the same bytes, times "
-            "aside."
+            "Every number here comes from runs.csv, trials.csv and noise.csv beside this report; the numbers behind "
+            "each figure are in plots/, those of each table, unrounded, in tables/. The same command gives the same "
+            "bytes, times aside."
         )
     )
     return tuple(blocks)

@@ -62,7 +62,7 @@ LOOKS: dict[str, Look] = {
     "hyperband_repaired": Look("Hyperband, repaired", "#00573f", "#9fe8d0", _DASHES["dashdotdot"], "D", hollow=True),
     "manual_grid": Look("hand-written nested loops", "#5b616a", "#b9c0ca", _DASHES["dash"], "P"),
     "untuned_restarts": Look("untuned, only retrained", "#8a6d3b", "#d3b57f", _DASHES["dot"], "X"),
-    "untuned": Look("untuned (as copied)", "#7b818a", "#99a1ac", _DASHES["dot"], "_", width=1.4),
+    "untuned": Look("untuned (as copied)", "#7b818a", "#99a1ac", _DASHES["dot"], "o", hollow=True, width=1.4),
     "post_winner": Look("the post's winner", "#7d7d1f", "#cfcf6b", _DASHES["dashdot"], "*", width=1.4),
 }
 """In the order in which tables and legends list them."""
@@ -92,7 +92,7 @@ def looks(tuners: Iterable[str]) -> dict[str, Look]:
         color, dark = _FREE_COLORS[index % len(_FREE_COLORS)]
         # The three cycles have lengths 8, 6 and 11: no two of the first 264 unknown tuners look alike.
         found[name] = Look(
-            label=shorten(clean(name)),
+            label=shorten(clean(name).replace("_", " ")),
             color=color,
             dark=dark,
             dash=dashes[index % len(dashes)],

@@ -120,11 +120,11 @@ def main(name: str, found: WorkloadAnalysis, looks: Looks, tuners: Sequence[str]
         else (f"validation score = {records.about.get('objective', 'objective')}")
     )
     note = (
-        f"Median over seeds [lower quartile, upper quartile]; smaller is better. Test score = {metric_name(records)} of "
-        f"the selected model; {validation}. Bold = best; {ALIKE} = not distinguishable from the best at this number of "
-        f"seeds, which does not mean equal. Time = {_clock_words(has_stock)}."
+        f"Median over seeds [lower quartile, upper quartile]; smaller is better. Test score = {metric_name(records)} "
+        f"of the selected model; {validation}. Bold = best; {ALIKE} = not distinguishable from the best at this number "
+        f"of seeds, which does not mean equal. Time = {_clock_words(has_stock)}."
     )
-    return table(name, _caption(records, "the methods side by side"), columns, rows, note)
+    return table(name, _caption(records, "The methods side by side"), columns, rows, note)
 
 
 def _clock_words(has_stock: bool) -> str:
@@ -136,7 +136,7 @@ def _clock_words(has_stock: bool) -> str:
 
 
 def _caption(records: Records, words: str) -> str:
-    return f"{text.clean(records.title)}: {words}" + (f" ({records.data_label} data)" if records.data_label else "")
+    return words + (f" ({text.clean(records.data_label)} data)" if records.data_label else "")
 
 
 def _raw(records: Records) -> dict[str, float]:
@@ -213,8 +213,8 @@ def comparisons(name: str, records: Records, items: Sequence[Comparison], looks:
     reasons = list(dict.fromkeys(item.reason for item in items if item.reason))
     note = (
         f"Difference in {metric_name(records)}, method − reference, paired by data seed: negative = the method is "
-        "better; median [95 % bootstrap interval over runs]; exact Wilcoxon signed-rank test; a failed run counts as worst. "
-        "Undecided is not a tie. " + " ".join(reasons)
+        "better; median [95 % bootstrap interval over runs]; exact Wilcoxon signed-rank test; a failed run counts as "
+        "worst. Undecided is not a tie. " + " ".join(reasons)
     ).strip()
     return table(name, _caption(records, caption), columns, rows, note, text_columns=4)
 
@@ -248,7 +248,7 @@ def questions(name: str, records: Records, items: Sequence[Question]) -> Table:
         "lie. The two can disagree. From the trials that the searches happened to make: an estimate."
     )
     columns = ["Question", "As copied", "Typically best", "Best reachable", "Answer", "Trials"]
-    return table(name, _caption(records, "was the copied value right?"), columns, rows, note, text_columns=5)
+    return table(name, _caption(records, "Was the copied value right?"), columns, rows, note, text_columns=5)
 
 
 def _question(item: Question) -> str:
@@ -277,8 +277,10 @@ def matched(name: str, records: Records, items: Sequence[Question]) -> Table:
         for _, row in item.matched.iterrows()
     ]
     columns = ["Hyperparameter", "Level − copied level", "Median difference", "Level better", "Pairs"]
-    note = "Pairs of trials of one seed that differ in this hyperparameter only, level − copied level; negative = better."
-    return table(name, _caption(records, "matched pairs"), columns, rows, note, text_columns=2)
+    note = (
+        "Pairs of trials of one seed that differ in this hyperparameter only, level − copied level; negative = better."
+    )
+    return table(name, _caption(records, "Matched pairs"), columns, rows, note, text_columns=2)
 
 
 def importance(name: str, records: Records, found: Importance) -> Table:
@@ -292,7 +294,7 @@ def importance(name: str, records: Records, found: Importance) -> Table:
     ]
     note = f"{found.method} The forest explains {text.percent(max(found.explained, 0.0))} of the variance out of bag."
     return table(
-        name, _caption(records, "importance, an estimate"), ["Hyperparameter", "Share of variance"], rows, note
+        name, _caption(records, "Importance, an estimate"), ["Hyperparameter", "Share of variance"], rows, note
     )
 
 
@@ -329,7 +331,7 @@ def space(name: str, records: Records) -> Table:
             ]
         )
     columns = ["Hyperparameter", "Kind", "Range", "As copied", "Values tried by hand", "The post's winner"]
-    return table(name, _caption(records, "search space"), columns, rows, text_columns=6)
+    return table(name, _caption(records, "Search space"), columns, rows, text_columns=6)
 
 
 def _settings(row: Any, names: Sequence[str]) -> list[Cell]:
@@ -362,7 +364,7 @@ def ten_best(name: str, records: Records, looks: Looks) -> Table:
         "for trials that were the best so far of their run."
     )
     columns = ["Method", "Seed", "Trial", "Validation score (raw)", "Test score", *[text.clean(n) for n in names]]
-    return table(name, _caption(records, "ten best trials"), columns, rows, note)
+    return table(name, _caption(records, "Ten best trials"), columns, rows, note)
 
 
 def selected(name: str, records: Records, looks: Looks, tuners: Sequence[str]) -> Table:
@@ -390,7 +392,7 @@ def selected(name: str, records: Records, looks: Looks, tuners: Sequence[str]) -
         )
     columns = ["Method", "Seed", "Validation score", "Test score", *[text.clean(n) for n in names]]
     note = "The run with the smallest validation score of each method."
-    return table(name, _caption(records, "best configuration of each method"), columns, rows, note)
+    return table(name, _caption(records, "Best configuration of each method"), columns, rows, note)
 
 
 # --- noise, time, failures -----------------------------------------------------------------------------------------
@@ -421,7 +423,7 @@ def curse(name: str, records: Records, found: Noise, looks: Looks) -> Table:
         "n",
     ]
     note = "Flattery = median paired difference, retrained − selected: above 0 the search reported too good a score."
-    return table(name, _caption(records, "the winner's curse"), columns, rows, note)
+    return table(name, _caption(records, "The winner's curse"), columns, rows, note)
 
 
 def overtuning(name: str, records: Records, found: Noise, looks: Looks, tuners: Sequence[str]) -> Table:
@@ -441,7 +443,7 @@ def overtuning(name: str, records: Records, found: Noise, looks: Looks, tuners: 
     columns = ["Method", "Runs whose earlier choice was better on the test split", "Median loss by it", "Largest"]
     return table(
         name,
-        _caption(records, "overtuning"),
+        _caption(records, "Overtuning"),
         columns,
         rows,
         "How much better the best earlier choice of the same run was on the test split.",
@@ -472,7 +474,7 @@ def time_spent(name: str, records: Records, found: Costs, looks: Looks) -> Table
         "Other",
         "With plain Keras",
     ]
-    return table(name, _caption(records, "where the time went"), columns, rows, "Medians over runs, this machine.")
+    return table(name, _caption(records, "Where the time went"), columns, rows, "Medians over runs, this machine.")
 
 
 def break_even(name: str, records: Records, pairs: Sequence[BreakEven], looks: Looks) -> Table:
@@ -487,7 +489,7 @@ def break_even(name: str, records: Records, pairs: Sequence[BreakEven], looks: L
         for pair in pairs
     ]
     columns = ["Method", "Against", "Faster from", "At quality", "In words"]
-    return table(name, _caption(records, "break-even"), columns, rows, text_columns=2)
+    return table(name, _caption(records, "Break-even"), columns, rows, text_columns=2)
 
 
 def _from(at: float | None) -> str:
@@ -521,7 +523,7 @@ def targets(name: str, records: Records, found: Targets, looks: Looks) -> Table:
         f"Expected running time in {AXES[found.axis]} to a {found.score} score that was fixed beforehand: total of all "
         "runs ÷ runs that reached it (Auger and Hansen 2005); never = no run did. Speed-up above 1 = faster."
     )
-    return table(name, _caption(records, "time to a target"), columns, rows, note, text_columns=2)
+    return table(name, _caption(records, "Time to a target"), columns, rows, note, text_columns=2)
 
 
 def _time(value: float, seconds: bool) -> str:
@@ -559,7 +561,7 @@ def defaults(name: str, records: Records, found: Costs, looks: Looks) -> Table:
         "n",
     ]
     note = "Above 0 = the defaults cost quality. Wasted = spent on trials that failed or diverged."
-    return table(name, _caption(records, "what KerasTuner's defaults cost"), columns, rows, note)
+    return table(name, _caption(records, "What KerasTuner's defaults cost"), columns, rows, note)
 
 
 def failures(name: str, records: Records, found: Costs, looks: Looks) -> Table:
@@ -586,7 +588,7 @@ def failures(name: str, records: Records, found: Costs, looks: Looks) -> Table:
         "At trial (median)",
     ]
     note = "Sums over seeds. Stock KerasTuner raises after three failed trials in a row; here the run goes on."
-    return table(name, _caption(records, "failures"), columns, rows, note)
+    return table(name, _caption(records, "Failures"), columns, rows, note)
 
 
 def errors(name: str, records: Records) -> Table | None:
@@ -603,7 +605,7 @@ def errors(name: str, records: Records) -> Table | None:
     rows.sort(key=lambda row: -float(row[2].value or 0))
     if not rows:
         return None
-    return table(name, _caption(records, "reasons of failures"), ["What", "Reason", "Count"], rows[:25], text_columns=2)
+    return table(name, _caption(records, "Reasons of failures"), ["What", "Reason", "Count"], rows[:25], text_columns=2)
 
 
 def efforts(items: Sequence[Effort], looks: Looks) -> Table:

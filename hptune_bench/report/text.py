@@ -88,7 +88,7 @@ def interval(value: float | None, low: float | None, high: float | None) -> str:
     if math.isinf(value) or low is None or high is None or math.isnan(low) or math.isnan(high):
         return number(value)
     ends = [end for end in (low, high) if math.isfinite(end)]
-    places = decimals(max(ends) - min(ends)) if len(ends) == 2 else decimals(value)
+    places = max(decimals(max(ends) - min(ends)), decimals(value)) if len(ends) == 2 else decimals(value)
     return f"{fixed(value, places)} [{fixed(low, places)}, {fixed(high, places)}]"
 
 

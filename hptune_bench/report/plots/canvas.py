@@ -41,7 +41,7 @@ def render(draw: Callable[[], Any]) -> tuple[bytes, str]:
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing")
         figure = draw()
         png, svg = io.BytesIO(), io.StringIO()
-        figure.savefig(png, format="png", metadata={"Software": None})
+        figure.savefig(png, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 4})
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     return png.getvalue(), svg.getvalue()
 
@@ -53,7 +53,9 @@ def plain_ticks(axis: Any) -> None:
     """Tick labels as a reader writes them: 0.001, 25, 10,000; on a log axis 2 and 5 too where there are few decades."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-    axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
+    linear = axis.get_scale() == "linear"
+    formatter: Any = FuncFormatter(lambda value, _: _even(value, formatter.locs) if linear else tick(value))
+    axis.set_major_formatter(formatter)
     if axis.get_scale() == "log":
         low, high = sorted(axis.get_view_interval())
         decades = math.log10(high / low) if low > 0 else 9
@@ -61,6 +63,14 @@ def plain_ticks(axis: Any) -> None:
         axis.set_major_locator(LogLocator(subs=subs, numticks=15))
         axis.set_minor_locator(NullLocator())
         axis.set_minor_formatter(NullFormatter())
+
+
+def _even(value: float, ticks: Sequence[float]) -> str:
+    """A tick label with as many decimals as the distance of the ticks needs: all labels of an axis have the same."""
+    if not value or abs(value) >= 1e6 or len(ticks) < 2:
+        return tick(value)
+    places = len(tick(float(f"{ticks[1] - ticks[0]:.6g}")).partition(".")[2])
+    return f"{value:,.{min(places, 6)}f}"
 
 
 def tick(value: float) -> str:
@@ -155,11 +165,15 @@ def marker_style(look: Look, size: float = 6.0) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class End:
-    """Where a curve ends, for its label in the right margin; ``y`` in data units (NaN: it never had a value)."""
+    """Where a curve ends, for its label in the right margin.
+
+    Attributes:
+        y: in data units; NaN: it never had a value. x: where it ends before the right edge; None: at the edge.
+    """
 
     y: float
     look: Look
-    note: str = ""
+    x: float | None = None
 
 
 def label_ends(axes: Any, ends: Sequence[End], size: float = 9.0) -> None:
@@ -184,6 +198,8 @@ def label_ends(axes: Any, ends: Sequence[End], size: float = 9.0) -> None:
         line = {"transform": axes.transAxes, "clip_on": False}
         if math.isfinite(end.y):
             axes.plot([1.0, 1.0 + lead], [places[index], at], color=FAINT, linewidth=0.6, **line)
+            if end.x is not None:
+                axes.plot([end.x, axes.get_xlim()[1]], [end.y, end.y], color=FAINT, linewidth=0.6, zorder=1)
         axes.plot(
             [1.0 + lead, 1.0 + lead + sample],
             [at, at],
@@ -196,7 +212,7 @@ def label_ends(axes: Any, ends: Sequence[End], size: float = 9.0) -> None:
         axes.text(
             1.0 + lead + sample + 0.06 / width,
             at,
-            end.look.label + (f" {end.note}" if end.note else ""),
+            end.look.label,
             transform=axes.transAxes,
             va="center_baseline",
             ha="left",
@@ -231,16 +247,30 @@ def apart(places: Sequence[float], gap: float) -> list[float]:
 
 
 def corner(axes: Any, words: str) -> None:
-    """A word about the data that must not be missed, e.g. *simulated data*, in the upper right corner."""
+    """A word about the data that must not be missed, e.g. *simulated data*, above the axes, flush right."""
     if words:
-        axes.text(
-            1.0,
-            1.02,
-            text.clean(words),
-            transform=axes.transAxes,
-            ha="right",
-            va="bottom",
-            fontsize=9,
-            style="italic",
-            color=FAINT,
-        )
+        where: Any = ("figure fraction", "axes fraction")
+        style = {"fontsize": 9, "style": "italic", "color": FAINT}
+        axes.annotate(text.clean(words), (0.99, 1.02), xycoords=where, ha="right", va="bottom", **style)
+
+
+def legend(figure: Any, handles: Sequence[Any]) -> None:
+    """A legend above the axes, in as many columns as fit beside the corner's words."""
+    longest = max((len(handle.get_label()) for handle in handles), default=1)
+    columns = max(1, min(4, len(handles), int(0.85 * FIGURE_WIDTH / (0.45 + 0.068 * longest))))
+    figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0.01, 1.0),
+        ncols=columns,
+        fontsize=8.5,
+        columnspacing=1.2,
+        handletextpad=0.5,
+    )
+
+
+def sprinkle(axes: Any, x: np.ndarray, y: np.ndarray, look: Look, share: float) -> None:
+    """Five markers along a line; ``share`` in [0, 1) shifts them, so that equal curves stay tellable."""
+    at = np.unique(((np.arange(5) + 0.2 + 0.6 * share) / 5 * len(x)).astype(int))
+    at = at[at < len(x)]
+    axes.plot(x[at], y[at], zorder=4, **marker_style(look, 5.5))

@@ -15,7 +15,7 @@ from hptune_bench.report.style import FAINT, INK, Look
 def draw(curse: pd.DataFrame, untuned: float, looks: Mapping[str, Look], title: str, corner: str, x_label: str) -> Any:
     """One row per tuner: hollow = selected score, filled = retrained; columns of ``Noise.curse``."""
     frame = curse.reset_index(drop=True)
-    figure = canvas.new(0.3 * len(frame) + 1.75, left=2.75, right=0.4, bottom=0.75, top=0.7)
+    figure = canvas.new(0.3 * len(frame) + 1.75, left=2.75, right=0.4, bottom=0.75, top=0.62)
     axes = figure.add_subplot()
     values = [*frame["selected_validation"], *frame["retrained_validation"], untuned]
     scale = canvas.scale_for(values)
@@ -59,4 +59,4 @@ def _legend(figure: Any, with_untuned: bool) -> None:
     handles = [dot("#fefefe", "what the search reported"), dot(INK, "the same configuration, trained again")]
     if with_untuned:
         handles.append(Line2D([], [], linestyle=(0, (1.2, 1.6)), color=FAINT, label="untuned"))
-    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.01, 1.0), ncols=3, fontsize=8.5)
+    canvas.legend(figure, handles)

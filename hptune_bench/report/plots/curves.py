@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,14 @@ import pandas as pd
 
 from hptune_bench.analysis.anytime import AXES, Curves
 from hptune_bench.report.plots import canvas
-from hptune_bench.report.style import FAINT, INK, Look
+from hptune_bench.report.style import INK, LOOKS, Look
 
-THIN_LINES = 12
-"""Single runs are drawn as thin lines where a panel has at most this many runs."""
+MAX_BANDS = 5
+"""More bands than these hide each other: then only the medians are drawn (the bands are in the CSV)."""
+
+
+UNTUNED = replace(LOOKS["untuned"], label="untuned", marker="")
+"""The horizontal line of the configuration as copied."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def data(panels: Sequence[Panel]) -> pd.DataFrame:
 
 
 def draw(panels: Sequence[Panel], looks: Mapping[str, Look], height: float = 3.6) -> Any:
-    most = max((len(panel.tuners) for panel in panels), default=1)
+    most = max((len(panel.tuners) + 1 for panel in panels), default=1)
     height = max(height, 0.17 * most + 1.1)
     longest = max((len(looks[name].label) for panel in panels for name in panel.tuners), default=10)
     right = min(3.0, 0.7 + 0.068 * max(longest, 16))
@@ -77,38 +81,27 @@ def _panel(axes: Any, panel: Panel, looks: Mapping[str, Look]) -> None:
             np.append(column, column[-1])
             for column in (frame[key].to_numpy(float) for key in ("lower", "median", "upper"))
         )
-        top = np.where(np.isfinite(upper), upper, high * 10 if high > 0 else high + 1)
-        known = np.isfinite(lower)
-        axes.fill_between(
-            x,
-            np.where(known, lower, np.nan),
-            np.where(known, top, np.nan),
-            step="post",
-            color=look.color,
-            alpha=0.13,
-            linewidth=0,
-        )
+        if len(shown) <= MAX_BANDS:
+            top = np.where(np.isfinite(upper), upper, high * 10 if high > 0 else high + 1)
+            known = np.isfinite(lower)
+            edges = (np.where(known, lower, np.nan), np.where(known, top, np.nan))
+            axes.fill_between(x, *edges, step="post", color=look.color, alpha=0.13, linewidth=0)
         canvas.steps(axes, x, median, look, zorder=3)
         _markers(axes, x, median, look, last, shown.index(name) / max(len(shown), 1))
     if math.isfinite(panel.untuned):
-        axes.axhline(panel.untuned, color=FAINT, linewidth=1.2, linestyle=(0, (1.2, 1.6)), zorder=2)
-        axes.annotate(
-            "untuned",
-            (0, panel.untuned),
-            xycoords=("axes fraction", "data"),
-            xytext=(4, 2),
-            textcoords="offset points",
-            fontsize=8.5,
-            color=FAINT,
-        )
+        axes.axhline(panel.untuned, color=UNTUNED.color, linewidth=UNTUNED.width, linestyle=UNTUNED.dash, zorder=2)
     axes.set_xlim(0, last)
     axes.set_xlabel(AXES[panel.curves.axis])
     axes.set_ylabel(panel.y_label + (f"\n({scale.note})" if scale.note else ""))
     axes.set_title(panel.title)
     canvas.corner(axes, panel.corner)
     canvas.plain_ticks(axes.xaxis)
-    ends = [canvas.End(float(bands[name]["median"].iloc[-1]), looks[name]) for name in shown]
-    canvas.label_ends(axes, ends)
+    ends = [
+        canvas.End(float(bands[name]["median"].iloc[-1]), looks[name], x=float(bands[name]["x"].max()))
+        for name in shown
+    ]
+    untuned = [canvas.End(panel.untuned, UNTUNED)] if math.isfinite(panel.untuned) else []
+    canvas.label_ends(axes, ends + untuned)
     if not shown or not np.isfinite([end.y for end in ends]).any():
         axes.text(0.5, 0.5, "no run has a finite score", transform=axes.transAxes, ha="center", color=INK)
 

@@ -45,17 +45,24 @@ def draw(
     figure = canvas.new(0.36 * len(comparisons) + 1.35, left=2.75, right=1.95, bottom=0.75, top=0.4)
     axes = figure.add_subplot()
     finite = [d for item in comparisons for d in item.differences["difference"].to_numpy(float) if math.isfinite(d)]
-    extent = max([abs(d) for d in finite] + ([3 * margin] if margin else []), default=1.0) or 1.0
-    typical = float(np.median(np.abs(finite))) if finite else 0.0
-    scale = _symmetric(extent, typical)
-    canvas.apply(axes.xaxis, scale, -extent * 1.15, extent * 1.15)
+    finite += [end for item in comparisons for end in _span(item)] + ([-2.0 * margin, 2.0 * margin] if margin else [])
+    low, high = min([*finite, 0.0]), max([*finite, 0.0])
+    scale = _symmetric(finite)
+    pad = 0.07 * (high - low) or 1.0
+    canvas.apply(
+        axes.xaxis,
+        scale,
+        low * 1.6 if scale.kind == "symlog" else low - pad,
+        high * 1.6 if scale.kind == "symlog" else high + pad,
+    )
     if scale.kind == "symlog":
-        _few_ticks(axes, scale, extent)
+        _few_ticks(axes, scale, max(-low, high))
+    low, high = axes.get_xlim()
     if margin:
         axes.axvspan(-margin, margin, color=GRID, alpha=0.75, linewidth=0, zorder=0)
     axes.axvline(0, color=FAINT, linewidth=1)
     for row, item in enumerate(comparisons):
-        _row(axes, row, item, looks[item.tuner], extent * 1.1)
+        _row(axes, row, item, looks[item.tuner], (low, high))
     axes.set_yticks(
         range(len(comparisons)), [f"{looks[item.tuner].label}\n{item.at}" for item in comparisons], fontsize=8.5
     )
@@ -71,10 +78,18 @@ def draw(
     return figure
 
 
-def _symmetric(extent: float, typical: float) -> canvas.Scale:
-    if typical > 0 and extent / typical > 30:
-        return canvas.Scale("symlog", 10.0 ** math.ceil(math.log10(typical)))
-    return canvas.Scale("linear")
+def _span(item: Comparison) -> list[float]:
+    span = item.result.interval if item.result else None
+    return [end for end in (span.low, span.high) if math.isfinite(end)] if span else []
+
+
+def _symmetric(differences: Sequence[float]) -> canvas.Scale:
+    """Linear, unless a few differences are so large that the others would be one dot."""
+    sizes = np.abs([value for value in differences if value])
+    if not sizes.size:
+        return canvas.Scale("linear")
+    linear = 10.0 ** math.ceil(math.log10(float(np.median(sizes))))
+    return canvas.Scale("symlog", linear) if sizes.max() >= 10 * linear else canvas.Scale("linear")
 
 
 def _few_ticks(axes: Any, scale: canvas.Scale, extent: float) -> None:
@@ -85,20 +100,21 @@ def _few_ticks(axes: Any, scale: canvas.Scale, extent: float) -> None:
     axes.minorticks_off()
 
 
-def _row(axes: Any, row: int, item: Comparison, look: Look, edge: float) -> None:
+def _row(axes: Any, row: int, item: Comparison, look: Look, edges: tuple[float, float]) -> None:
     differences = item.differences["difference"].to_numpy(float)
     jitter = ((np.arange(len(differences)) * 0.618) % 1 - 0.5) * 0.36
     inside = np.isfinite(differences)
     axes.plot(differences[inside], row + jitter[inside], alpha=0.75, zorder=3, **canvas.marker_style(look, 4.5))
-    for sign, shape in ((1, ">"), (-1, "<")):
+    for sign, shape, edge in ((1, ">", edges[1]), (-1, "<", edges[0])):
         beyond = ~inside & (np.sign(np.nan_to_num(differences, posinf=1, neginf=-1)) == sign)
         axes.plot(
-            np.full(beyond.sum(), sign * edge),
+            np.full(beyond.sum(), edge),
             row + jitter[beyond],
             linestyle="none",
             marker=shape,
             color=INK,
             markersize=6,
+            clip_on=False,
             zorder=3,
         )
     result = item.result
@@ -106,7 +122,7 @@ def _row(axes: Any, row: int, item: Comparison, look: Look, edge: float) -> None
     if result:
         middle = result.median_difference
         if result.interval and math.isfinite(middle):
-            ends = np.clip([result.interval.low, result.interval.high], -edge, edge)
+            ends = np.clip([result.interval.low, result.interval.high], *edges)
             axes.plot(ends, [row, row], color=INK, linewidth=2.2, solid_capstyle="butt", zorder=4)
         if math.isfinite(middle):
             axes.plot([middle], [row], marker="|", markersize=15, markeredgewidth=2.6, color=INK, zorder=5)
@@ -129,7 +145,7 @@ def _row(axes: Any, row: int, item: Comparison, look: Look, edge: float) -> None
 def draw_ranks(ranks: Ranks, looks: Mapping[str, Look]) -> Any:
     """Mean rank with its interval, best on top; with enough families a bar as long as the critical difference."""
     frame = ranks.table.reset_index(drop=True)
-    figure = canvas.new(0.3 * len(frame) + 1.3, left=2.75, right=0.4, bottom=0.6, top=0.5)
+    figure = canvas.new(0.3 * len(frame) + 1.3, left=2.75, right=0.4, bottom=0.6, top=0.3)
     axes = figure.add_subplot()
     for row, item in frame.iterrows():
         look = looks[item["tuner"]]
@@ -143,6 +159,7 @@ def draw_ranks(ranks: Ranks, looks: Mapping[str, Look]) -> Any:
         axes.plot([1, 1 + ranks.critical_difference], [-0.35, -0.35], color=INK, linewidth=1.6)
         axes.annotate("critical difference", (1, -0.35), xytext=(0, 3), textcoords="offset points", fontsize=8.5)
     axes.grid(axis="y", visible=False)
+    axes.set_xticks(range(1, len(frame) + 1))
     axes.set_xlabel("mean rank by test score (1 = best)")
     canvas.plain_ticks(axes.xaxis)
     return figure

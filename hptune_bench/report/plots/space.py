@@ -13,6 +13,7 @@ from hptune_bench.analysis.importance import Importance
 from hptune_bench.analysis.questions import Question
 from hptune_bench.report.plots import canvas
 from hptune_bench.report.style import FAINT, GRID, INK, Look, shorten
+from hptune_bench.report.text import number
 from hptune_bench.report.text import value as show
 
 MAX_DOTS = 2000
@@ -36,7 +37,7 @@ def draw_dots(
     """One panel per hyperparameter, one dot per trial; a trial without a finite score is a cross at the top."""
     shown = [hp for hp in space if f"hp:{hp['name']}" in frame]
     rows = max(1, math.ceil(len(shown) / 2))
-    figure = canvas.new(2.75 * rows + 0.45, left=0.85, right=0.2, bottom=0.6, top=0.75)
+    figure = canvas.new(2.75 * rows + 0.4, left=0.85, right=0.2, bottom=0.6, top=0.7)
     figure.subplots_adjust(hspace=0.42, wspace=0.14)
     thinned = frame.iloc[:: max(1, math.ceil(len(frame) / MAX_DOTS))]
     y = thinned["validation"].to_numpy(float)
@@ -80,7 +81,7 @@ def draw_dots(
             axes.set_ylabel(y_label + (f"\n({scale.note})" if scale.note else ""))
         else:
             axes.tick_params(labelleft=False)
-    _legend(figure, [str(name) for name in thinned["tuner"].unique()], looks)
+    _legend(figure, [name for name in looks if (thinned["tuner"] == name).any()], looks)
     if first is not None:
         canvas.corner(figure.axes[min(1, len(shown) - 1)], corner)
     return figure
@@ -94,27 +95,22 @@ def _legend(figure: Any, names: Sequence[str], looks: Mapping[str, Look]) -> Non
         Line2D([], [], linestyle="none", marker="x", color=INK, label="no finite score"),
         Line2D([], [], linestyle=(0, (1.2, 1.6)), color=FAINT, label="untuned value"),
     ]
-    figure.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(0.01, 1.0),
-        ncols=min(4, len(handles)),
-        fontsize=8.5,
-        columnspacing=1.2,
-        handletextpad=0.3,
-    )
+    canvas.legend(figure, handles)
 
 
 def _positions(values: pd.Series, hp: Mapping[str, Any]) -> tuple[np.ndarray, list[str] | None]:
     """Places on the axis: numbers as they are, categories as 0, 1, ... with a small fixed spread."""
     if hp["kind"] in ("Int", "Float"):
-        return pd.to_numeric(values, errors="coerce").to_numpy(float), None
+        numbers = pd.to_numeric(values, errors="coerce").to_numpy(float)
+        step = hp.get("step")
+        if hp.get("log") or not step or len(numbers) < 2 or (hp["high"] - hp["low"]) / step > 25:
+            return numbers, None
+        return numbers + (_spread(len(numbers)) * 0.6 * step), None
     levels = ["False", "True"] if hp["kind"] == "Boolean" else [str(value) for value in hp["values"]]
     known = {"0": "False", "1": "True", "0.0": "False", "1.0": "True"} if hp["kind"] == "Boolean" else {}
     places = [known.get(str(value), str(value)) for value in values]
     at = np.array([levels.index(place) if place in levels else math.nan for place in places])
-    spread = ((np.arange(len(at)) * 0.618) % 1 - 0.5) * 0.5 if len(at) > 1 else 0.0
-    return at + spread, [shorten(level, 18) for level in levels]
+    return at + 0.5 * _spread(len(at)), [shorten(level, 18) for level in levels]
 
 
 def _top(scale: canvas.Scale, low: float, high: float) -> float:
@@ -125,6 +121,11 @@ def _top(scale: canvas.Scale, low: float, high: float) -> float:
 def _above(scale: canvas.Scale, low: float, high: float) -> float:
     """Upper limit that leaves room for such trials."""
     return _beyond(scale, low, high, 1.0)
+
+
+def _spread(count: int) -> np.ndarray:
+    """Fixed offsets in [-0.5, 0.5) that keep equal values from hiding each other; none for a single value."""
+    return (np.arange(count) * 0.618 + 0.5) % 1 - 0.5
 
 
 def _beyond(scale: canvas.Scale, low: float, high: float, share: float) -> float:
@@ -145,7 +146,7 @@ def question_data(questions: Sequence[Question]) -> pd.DataFrame:
 def draw_questions(questions: Sequence[Question], y_label: str, corner: str) -> Any:
     """Per hyperparameter and level: the typical score (hollow) and the best that is reachable there (filled)."""
     rows = max(1, math.ceil(len(questions) / 2))
-    figure = canvas.new(2.85 * rows + 0.4, left=0.85, right=0.2, bottom=0.75, top=0.7)
+    figure = canvas.new(2.75 * rows + 0.3, left=0.85, right=0.2, bottom=0.55, top=0.65)
     figure.subplots_adjust(hspace=0.5, wspace=0.14)
     every = question_data(questions)
     values = [*every["marginal"], *every["best"]]
@@ -187,9 +188,10 @@ def draw_questions(questions: Sequence[Question], y_label: str, corner: str) -> 
                 )
         for place in x[levels["untuned"].to_numpy(bool)]:
             axes.axvspan(place - 0.4, place + 0.4, color=GRID, alpha=0.6, linewidth=0, zorder=0)
-        slots = max(1, math.ceil(len(levels) / 7))
-        axes.set_xticks(x[::slots], [shorten(str(level), 16) for level in levels["level"]][::slots], fontsize=8.5)
-        if max((len(str(level)) for level in levels["level"]), default=0) * len(levels[::slots]) > 45:
+        slots = max(1, math.ceil(len(levels) / 11))
+        labels = [shorten(str(level).replace("about ", "≈ "), 16) for level in levels["level"]][::slots]
+        axes.set_xticks(x[::slots], labels, fontsize=8)
+        if sum(len(label) + 1 for label in labels) > 48:
             axes.tick_params(axis="x", rotation=20)
         axes.set_xlim(-0.6, len(levels) - 0.4)
         axes.grid(axis="x", visible=False)
@@ -215,9 +217,7 @@ def draw_questions(questions: Sequence[Question], y_label: str, corner: str) -> 
         Line2D([], [], linestyle="none", marker="o", color=INK, label="best score found at this level"),
         Patch(color=GRID, label="untuned value"),
     ]
-    figure.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(0.01, 1.0), ncols=3, fontsize=8.5, columnspacing=1.2
-    )
+    canvas.legend(figure, handles)
     canvas.corner(figure.axes[min(1, len(questions) - 1)], corner)
     return figure
 
@@ -243,12 +243,16 @@ def draw_importance(found: Importance, corner: str) -> Any:
     axes.set_xlim(0, max(1.0, float(np.nanmax(main[["share", "high"]].to_numpy(float)))) if len(main) else 1)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("share of the variance of the rank\n(estimate; 1 = all of it)")
-    axes.set_title("Importance of each")
+    axes.set_title("Importance (estimate)")
     canvas.plain_ticks(axes.xaxis)
     if has_heat:
         _heat(figure.add_subplot(grid[0, 1]), found.heat)
     canvas.corner(figure.axes[1 if has_heat else 0], corner)
     return figure
+
+
+def _level(level: object) -> str:
+    return number(level, 3) if isinstance(level, float) else shorten(show(level), 12)
 
 
 def _heat(axes: Any, heat: pd.DataFrame) -> None:
@@ -264,12 +268,12 @@ def _heat(axes: Any, heat: pd.DataFrame) -> None:
         annot=matrix.size <= 60,
         fmt=".2f",
         annot_kws={"fontsize": 7.5},
-        cbar_kws={"label": "mean predicted rank (0 best, 1 worst)"},
+        cbar_kws={"label": "mean predicted rank\n(0 best, 1 worst)"},
         linewidths=0.5,
     )
     axes.grid(visible=False)
-    axes.set_xticklabels([shorten(show(level), 12) for level in order[1]], rotation=30, ha="right", fontsize=8)
-    axes.set_yticklabels([shorten(show(level), 12) for level in order[0]], rotation=0, fontsize=8)
+    axes.set_xticklabels([_level(level) for level in order[1]], rotation=30, ha="right", fontsize=8)
+    axes.set_yticklabels([_level(level) for level in order[0]], rotation=0, fontsize=8)
     axes.set_xlabel(shorten(b, 24))
     axes.set_ylabel(shorten(a, 24))
     axes.set_title("Strongest pair")

@@ -49,7 +49,7 @@ def draw_ecdf(targets: Targets, tuners: Sequence[str], looks: Mapping[str, Look]
 
 def draw_time(frame: pd.DataFrame, looks: Mapping[str, Look], title: str) -> Any:
     """Stacked bars: columns tuner and those of ``PARTS``, seconds (medians over runs)."""
-    figure = canvas.new(0.32 * len(frame) + 1.6, left=2.75, right=0.8, bottom=0.6, top=0.75)
+    figure = canvas.new(0.32 * len(frame) + 1.6, left=2.75, right=0.8, bottom=0.6, top=0.62)
     axes = figure.add_subplot()
     start = np.zeros(len(frame))
     for column, (words, color, hatch) in PARTS.items():
@@ -80,17 +80,7 @@ def draw_time(frame: pd.DataFrame, looks: Mapping[str, Look], title: str) -> Any
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("seconds of one run on this machine (median over seeds)")
     canvas.plain_ticks(axes.xaxis)
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(
-        handles,
-        labels,
-        loc="upper left",
-        bbox_to_anchor=(0.01, 1.0),
-        ncols=4,
-        fontsize=8.5,
-        columnspacing=1.4,
-        handlelength=1.4,
-    )
+    canvas.legend(figure, axes.get_legend_handles_labels()[0])
     axes.set_title(title)
     return figure
 
@@ -106,7 +96,7 @@ def draw_break_even(pairs: Sequence[BreakEven], looks: Mapping[str, Look], title
     """Time of the tuner over time of the reference, one panel per reference; below 1 the tuner is faster."""
     references = list(dict.fromkeys(pair.reference for pair in pairs))
     figure = canvas.new(2.9 * len(references), left=0.8, right=2.7, bottom=0.55, top=0.4)
-    figure.subplots_adjust(hspace=0.42)
+    figure.subplots_adjust(hspace=0.3)
     for index, reference in enumerate(references):
         axes = figure.add_subplot(len(references), 1, index + 1)
         here = [pair for pair in pairs if pair.reference == reference]
@@ -131,14 +121,16 @@ def draw_break_even(pairs: Sequence[BreakEven], looks: Mapping[str, Look], title
             color=FAINT,
         )
         ends = []
-        for pair in here:
+        for place, pair in enumerate(here):
             curve = pair.curve
             ratio = (curve["tuner_time"] / curve["reference_time"]).to_numpy(float)
             look = looks[pair.tuner]
-            axes.plot(curve["seconds_per_epoch"], ratio, color=look.color, linestyle=look.dash, linewidth=look.width)
+            seconds = curve["seconds_per_epoch"].to_numpy(float)
+            axes.plot(seconds, ratio, color=look.color, linestyle=look.dash, linewidth=look.width)
+            canvas.sprinkle(axes, seconds, ratio, look, place / len(here))
             at = pair.seconds_per_epoch
             if at and math.isfinite(at) and x.min() <= at <= x.max():
-                axes.plot([at], [1.0], zorder=4, **canvas.marker_style(look, 8))
+                axes.plot([at], [1.0], zorder=4, **canvas.marker_style(look, 10))
                 axes.annotate(
                     f"{text.number(at, 2)} s",
                     (at, 1),

@@ -10,10 +10,12 @@ import pandas as pd
 
 from hptune_bench.analysis.anytime import quantile_band
 from hptune_bench.report.plots import canvas
-from hptune_bench.report.style import FAINT, INK, LOOKS
+from hptune_bench.report.style import FAINT, INK, LOOKS, Look
 
 HYPERPARAMETER = "word_count"
 MANUAL = "manual_sweep"
+PUBLISHED = Look("notebook 2021 (published)", "#d55e00", "#ff9a4d", (0, (4, 2)), "s", hollow=True, width=1.6)
+TITLES = {"val_loss": "smallest val_loss", "val_accuracy": "largest val_accuracy (share)"}
 
 
 def first_sweep(trials: pd.DataFrame, name: str = HYPERPARAMETER, tuner: str = MANUAL) -> pd.DataFrame:
@@ -29,7 +31,8 @@ def first_sweep(trials: pd.DataFrame, name: str = HYPERPARAMETER, tuner: str = M
     others = [other for other in trials.columns if other.startswith("hp:") and other != column]
     parts = []
     for _, run in trials[trials["tuner"] == tuner].sort_values("trial").groupby("seed"):
-        held = (run[others].astype(str) == run[others].astype(str).iloc[0]).all(axis=1).to_numpy()
+        rest = run[others].astype(object).where(run[others].notna(), "")
+        held = (rest == rest.iloc[0]).all(axis=1).to_numpy()
         length = len(run) if held.all() else int(np.argmin(held))
         loop = run.iloc[:length].drop_duplicates(column)
         if loop[column].nunique() > 1:
@@ -70,87 +73,59 @@ def data(loop: pd.DataFrame, published: Sequence[Any], published_pick: int | Non
     return pd.DataFrame(rows)
 
 
-def draw(frame: pd.DataFrame, corner: str, published_note: str) -> Any:
-    figure = canvas.new(6.4, left=0.8, right=1.75, bottom=0.55, top=0.4)
+def draw(frame: pd.DataFrame, corner: str) -> Any:
+    figure = canvas.new(6.2, left=0.8, right=2.55, bottom=0.55, top=0.4)
     figure.subplots_adjust(hspace=0.22)
-    look = LOOKS[MANUAL]
-    metrics = [metric for metric in ("val_loss", "val_accuracy") if (frame["metric"] == metric).any()]
-    titles = {"val_loss": "smallest val_loss", "val_accuracy": "largest val_accuracy (share)"}
+    metrics = [metric for metric in TITLES if (frame["metric"] == metric).any()]
     for index, metric in enumerate(metrics):
         axes = figure.add_subplot(len(metrics), 1, index + 1)
-        here = frame[frame["metric"] == metric]
-        ours = here[here["source"] != "published"].sort_values(HYPERPARAMETER)
-        theirs = here[here["source"] == "published"].sort_values(HYPERPARAMETER)
-        x = ours[HYPERPARAMETER].to_numpy(float)
-        axes.fill_between(x, ours["lower"], ours["upper"], color=look.color, alpha=0.15, linewidth=0)
-        axes.plot(x, ours["median"], color=look.color, linewidth=look.width, marker=look.marker, markersize=4)
-        axes.plot(
-            theirs[HYPERPARAMETER],
-            theirs["median"],
-            color="#d55e00",
-            linewidth=1.6,
-            linestyle=(0, (4, 2)),
-            marker="s",
-            markersize=5,
-            markerfacecolor="none",
-        )
-        axes.set_ylabel(titles[metric])
-        values = [*ours["lower"], *ours["upper"], *theirs["median"]]
+        here = frame[frame["metric"] == metric].sort_values(HYPERPARAMETER)
+        ours, theirs = here[here["source"] != "published"], here[here["source"] == "published"]
+        bounds = (ours[end].to_numpy(float) for end in ("lower", "upper"))
+        axes.fill_between(ours[HYPERPARAMETER].to_numpy(float), *bounds, color=INK, alpha=0.15, linewidth=0)
+        for series, look in ((ours, LOOKS[MANUAL]), (theirs, PUBLISHED)):
+            line = (series[HYPERPARAMETER].to_numpy(float), series["median"].to_numpy(float))
+            axes.plot(*line, color=look.color, linewidth=look.width, linestyle=look.dash)
+            axes.plot(*line, **canvas.marker_style(look, 5))
         scale = canvas.Scale("linear")
-        canvas.apply(axes.yaxis, scale, *canvas.limits(values, scale, 0.12))
-        for source, series, words in (("ours", ours, look.label), ("published", theirs, published_note)):
-            if len(series):
-                color = look.color if source == "ours" else "#b34700"
-                above = (float(series["median"].iloc[-1]) >= float(theirs["median"].iloc[-1])) == (source == "ours")
-                axes.annotate(
-                    words,
-                    (float(series[HYPERPARAMETER].iloc[-1]), float(series["median"].iloc[-1])),
-                    xytext=(8, 0 if source == "ours" and not len(theirs) else 9 if above else -9),
-                    textcoords="offset points",
-                    va="center",
-                    fontsize=9,
-                    color=color,
-                    annotation_clip=False,
-                )
-        _picks(axes, frame, bool(index == 0))
+        low, high = canvas.limits([*ours["lower"], *ours["upper"], *theirs["median"]], scale, 0.1)
+        picks = frame[frame["metric"] == "picked"]
+        canvas.apply(axes.yaxis, scale, low - (0.25 * (high - low) if index == 0 else 0), high)
+        axes.set_ylabel(TITLES[metric])
+        axes.set_xlim(0, float(frame[HYPERPARAMETER].max()) + 4)
+        canvas.plain_ticks(axes.xaxis)
+        ends = [(series, look) for series, look in ((ours, LOOKS[MANUAL]), (theirs, PUBLISHED)) if len(series)]
+        canvas.label_ends(
+            axes,
+            [canvas.End(float(s["median"].iloc[-1]), look, x=float(s[HYPERPARAMETER].iloc[-1])) for s, look in ends],
+        )
+        for words in picks.loc[picks["source"] == "published", HYPERPARAMETER]:
+            axes.axvline(words, color=PUBLISHED.color, linewidth=1.0, linestyle=(0, (2, 2)), zorder=1)
+            if index == 0:
+                _note(axes, (words, 0.97), "picked by eye\nin the notebook", (-4, 0), "right", "top")
         if index == 0:
             axes.set_title("Loss and accuracy over the number of words")
             canvas.corner(axes, corner)
-        canvas.plain_ticks(axes.xaxis)
+            _picks(axes, picks[picks["source"] != "published"])
         if index == len(metrics) - 1:
             axes.set_xlabel("word_count (words kept of each review)")
     return figure
 
 
-def _picks(axes: Any, frame: pd.DataFrame, named: bool) -> None:
-    """A bar for each value that a run picked, as high as its share of the runs; the notebook's pick is dashed."""
-    picks = frame[frame["metric"] == "picked"]
-    ours = picks[picks["source"] != "published"]
-    total = max(float(ours["runs"].sum()), 1.0)
-    for words, runs in zip(ours[HYPERPARAMETER], ours["runs"], strict=True):
-        axes.axvline(words, ymax=0.25 * runs / total, color=INK, linewidth=5, alpha=0.55, solid_capstyle="butt")
-        if named:
-            axes.annotate(
-                f"{int(runs)}×",
-                (words, 0.25 * runs / total),
-                xycoords=("data", "axes fraction"),
-                ha="center",
-                xytext=(0, 2),
-                textcoords="offset points",
-                fontsize=8,
-                color=INK,
-            )
-    for words in picks.loc[picks["source"] == "published", HYPERPARAMETER]:
-        axes.axvline(words, color="#d55e00", linewidth=1.0, linestyle=(0, (2, 2)), zorder=1)
-        if named:
-            axes.annotate(
-                "picked by eye\nin the notebook",
-                (words, 0.97),
-                xycoords=("data", "axes fraction"),
-                va="top",
-                ha="right",
-                xytext=(-4, 0),
-                textcoords="offset points",
-                fontsize=8,
-                color=FAINT,
-            )
+def _picks(axes: Any, picks: pd.DataFrame) -> None:
+    """A bar for each value that a run picked, as high as its share of the runs."""
+    total = max(float(picks["runs"].sum()), 1.0)
+    for words, runs in zip(picks[HYPERPARAMETER], picks["runs"], strict=True):
+        axes.axvline(words, ymax=0.2 * runs / total, color=INK, linewidth=5, alpha=0.55, solid_capstyle="butt")
+        _note(axes, (words, 0.2 * runs / total), f"{int(runs)}×", (0, 2), "center", "bottom")
+    if len(picks):
+        _note(axes, (0.01, 0.02), "runs that picked\nthis value:", (0, 0), "left", "bottom", "axes fraction")
+
+
+def _note(
+    axes: Any, at: tuple[float, float], words: str, shift: tuple[int, int], ha: str, va: str, across: str = "data"
+) -> None:
+    where: Any = (across, "axes fraction")
+    axes.annotate(
+        words, at, xycoords=where, xytext=shift, textcoords="offset points", ha=ha, va=va, fontsize=8, color=FAINT
+    )

@@ -2,8 +2,8 @@
 
     python benchmarks/calibration/reviews.py [--out DIR] [--reviews N] [--trainer NAME] [--minutes M]
 
-The generator's constants were fitted on seeds 0 to 2; seeds 3 to 5 show whether they hold where nothing was fitted. Each
-training is written down at once, so that an interrupted or timed-out call goes on where it stopped; a changed
+The generator's constants were fitted on seeds 0 to 2; seeds 3 to 5 show whether they hold where nothing was fitted.
+Each training is written down at once, so that an interrupted or timed-out call goes on where it stopped; a changed
 constant or sample size starts afresh. Exit code: 0 all within tolerance, 1 something is not, 3 trainings are missing.
 """
 
@@ -163,9 +163,10 @@ def page(checks: pd.DataFrame, trainings: pd.DataFrame, reviews: int) -> str:
 smallest val_loss and largest val_accuracy of a training, means over seeds. The constants of
 `hptune_bench/workloads/review_generator.py` were fitted on seeds 0 to 2 ("fitted"): first to the loss of a reader who
 knows the law, which needs no training, then corrected by hand for what the trained model loses against it, and
-rounded. Seeds 3 to 5 ("shown") played no part in the fit. The published values are at a vocabulary of {SMALL}: the notebook's tokeniser overwrote any other.
-They are single trainings, each on a sample of its own, read off a figure. What is fitted is one made-up language, the
-same for all seeds: the seeds vary the reviews, not the polarity of the words.
+rounded. Seeds 3 to 5 ("shown") played no part in the fit. What is fitted is one made-up
+language, the same for all seeds: the seeds vary the reviews, not the polarity of the words. The published values are
+at a vocabulary of {SMALL}, because the notebook's tokeniser overwrote any other; they are single trainings, each on a
+sample of its own, read off a figure.
 
 ![val_loss and val_accuracy over word_count, simulated beside published](calibration.png)
 

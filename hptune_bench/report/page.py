@@ -60,6 +60,7 @@ def _environment() -> Any:
         "clean": text.clean,
         "slug": lambda title: text.slug(re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")),
         "sortable": sort_key,
+        "ranged": ranged,
         "inline": lambda svg, name, alt: inline_svg(svg, name, alt),
     }
     environment.tests["rows"] = lambda shown: isinstance(shown, Table) and bool(shown.rows)
@@ -77,6 +78,17 @@ def sort_key(value: Any) -> str:
     except (TypeError, ValueError):
         return ""
     return "" if math.isnan(number) else "1e999" if number == math.inf else repr(number)
+
+
+def ranged(words: str) -> Any:
+    """A cell's words; an interval in brackets at the end goes to a line of its own."""
+    import markupsafe
+
+    line = text.clean(words)
+    value, bracket, rest = line.partition(" [")
+    if not bracket or not rest.endswith("]"):
+        return line
+    return markupsafe.Markup("{} <span class='range'>[{}</span>").format(value, rest)
 
 
 def inline_svg(svg: str, name: str, alt: str) -> Any:

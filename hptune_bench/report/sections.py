@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,7 +70,7 @@ def context(campaign: Campaign, analysis: Analysis) -> Context:
 def build(ctx: Context, quick: bool) -> list[Section]:
     """The sections in order; with ``quick`` the first page only."""
     first_page = [
-        Section("Verdict", (Items(tuple(sentence.text for sentence in ctx.analysis.verdict)),)),
+        Section("Verdict", (Items(tuple(plain(ctx, sentence.text) for sentence in ctx.analysis.verdict)),)),
         Section("Best loss so far", _first_plot(ctx)),
         Section("The methods side by side", _each(ctx, _main_table)),
     ]
@@ -100,6 +101,19 @@ def build(ctx: Context, quick: bool) -> list[Section]:
         Section("How to rerun", _rerun(ctx), folded=True),
     ]
     return [part for part in parts if part.blocks]
+
+
+def plain(ctx: Context, sentence: str) -> str:
+    """A sentence with the labels of tuners and the titles of workloads in place of their identifiers.
+
+    Only identifiers with an underscore are replaced: others could be ordinary words.
+    """
+    names = {name: look.label for name, look in ctx.looks.items()}
+    names |= {found.records.name: _title(found) for found in ctx.workloads}
+    known = sorted((name for name in names if "_" in name), key=len, reverse=True)
+    if not known:
+        return sentence
+    return re.sub(rf"(?<!\w)({'|'.join(map(re.escape, known))})(?!\w)", lambda match: names[match[1]], sentence)
 
 
 Maker = Callable[[Context, WorkloadAnalysis], Iterable[Block]]
@@ -318,7 +332,7 @@ def _spread(picks: list[int]) -> str:
 def _warnings(ctx: Context) -> tuple[Block, ...]:
     first = [warning.text for warning in ctx.analysis.warnings if warning.first_page]
     rest = [warning.text for warning in ctx.analysis.warnings if not warning.first_page]
-    return (Items(tuple(first + rest)),) if first + rest else ()
+    return (Items(tuple(plain(ctx, sentence) for sentence in first + rest)),) if first + rest else ()
 
 
 # --- folded --------------------------------------------------------------------------------------------------------
@@ -611,7 +625,7 @@ def _break_even(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     main = [pair for pair in all_pairs if pair.tuner in tuners and len(pair.curve)]
     blocks: list[Block] = []
     if main:
-        takeaway = " ".join(pair.sentence for pair in main[:2])
+        takeaway = " ".join(plain(ctx, pair.sentence) for pair in main[:2])
         blocks.append(
             Figure(
                 name=_name("break-even", found),
@@ -625,7 +639,8 @@ def _break_even(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                 draw=lambda: times.draw_break_even(main, ctx.looks, _title(found)),
             )
         )
-    return [*blocks, tables.break_even(_name("break-even", found), found.records, all_pairs, ctx.looks)]
+    words_ = [plain(ctx, pair.sentence) for pair in all_pairs]
+    return [*blocks, tables.break_even(_name("break-even", found), found.records, all_pairs, words_, ctx.looks)]
 
 
 def _effort(ctx: Context) -> tuple[Block, ...]:

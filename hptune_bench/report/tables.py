@@ -49,13 +49,16 @@ def to_markdown(shown: Table) -> str:
     """GitHub's table: escaped cells, best in bold."""
     from tabulate import tabulate
 
-    def cell(entry: Cell) -> str:
+    def cell(entry: Cell, flush: bool) -> str:
         words = text.markdown(entry.text)
+        if flush:
+            # Numbers with their unit, and intervals, stay on one line; a line may break between the two.
+            words = words.replace(" ", "\u00a0").replace("\u00a0\\[", " \\[")
         return (f"**{words}**" if entry.strong else words) + (f" {entry.mark}" if entry.mark else "")
 
     return str(
         tabulate(
-            [[cell(entry) for entry in row] for row in shown.rows],
+            [[cell(entry, flush) for entry, flush in zip(row, shown.numeric, strict=True)] for row in shown.rows],
             headers=[text.markdown(name) for name in shown.columns],
             tablefmt="pipe",
             disable_numparse=True,
@@ -477,16 +480,18 @@ def time_spent(name: str, records: Records, found: Costs, looks: Looks) -> Table
     return table(name, _caption(records, "Where the time went"), columns, rows, "Medians over runs, this machine.")
 
 
-def break_even(name: str, records: Records, pairs: Sequence[BreakEven], looks: Looks) -> Table:
+def break_even(
+    name: str, records: Records, pairs: Sequence[BreakEven], sentences: Sequence[str], looks: Looks
+) -> Table:
     rows = [
         [
             Cell(looks[pair.tuner].label),
             Cell(looks[pair.reference].label),
             Cell(_from(pair.seconds_per_epoch), pair.seconds_per_epoch),
             measure(pair.quality),
-            Cell(pair.sentence),
+            Cell(sentence),
         ]
-        for pair in pairs
+        for pair, sentence in zip(pairs, sentences, strict=True)
     ]
     columns = ["Method", "Against", "Faster from", "At quality", "In words"]
     return table(name, _caption(records, "Break-even"), columns, rows, text_columns=2)

@@ -11,7 +11,7 @@ MISSING = "–"
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _SPACES = re.compile(r"\s+")
-_MARKDOWN = re.compile(r"([\\`*_\[\]~|])")
+_MARKDOWN = re.compile(r"([\\`*\[~|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _HIDDEN = {*range(0x20), *range(0x7F, 0xA0), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF}
 
 

@@ -137,6 +137,39 @@ def show(folder: Folder) -> None:
     screen.best_configurations(console, campaign)
 
 
+@app.command()
+def verify(
+    folder: Folder,
+    rerun: Annotated[
+        str, typer.Option(metavar="N|all", help="Also do so many finished runs again, a seeded sample, or all.")
+    ] = "",
+) -> None:
+    """Check whether results still hold.
+
+    Files against the manifest, rows against each other, tables against the journals, the report against the tables;
+    with --rerun the tuners are asked and the configurations trained again.
+    """
+    from hptune_bench import screen, verify
+
+    count = _count(rerun)
+    console = screen.console()
+    checks = []
+    for check in verify.check_files(folder):
+        checks.append(check)
+        screen.check(console, check)
+    if rerun:
+        campaign = verify.read_campaign(folder)
+        screen.check(console, verify.check_environment(campaign))
+        for pair in verify.rerun(folder, campaign, verify.sample(campaign, count)):
+            for check in pair:
+                checks.append(check)
+                screen.check(console, check)
+    differing = sum(check.status == "differs" for check in checks)
+    console.print(f"{len(checks)} checks, {differing} differ." if differing else f"{len(checks)} checks, all hold.")
+    if differing:
+        raise typer.Exit(1)
+
+
 @app.command(name="list")
 def list_(
     what: Annotated[str, typer.Argument(help="workloads, tuners or benchmarks; all where nothing is given.")] = "",
@@ -210,6 +243,15 @@ def _after_round(console: Console, folder: Path, final: bool, report: bool) -> N
     if not campaign.runs.empty:
         screen.standing(console, campaign)
         write_report([campaign], folder, quick=not final)
+
+
+def _count(rerun: str) -> int | None:
+    """``--rerun`` as a number of runs; None for all."""
+    if rerun in ("", "all"):
+        return None
+    if not rerun.isdigit() or int(rerun) < 1:
+        raise UserError(f"--rerun {rerun!r} is neither a number of runs from 1 on nor 'all'")
+    return int(rerun)
 
 
 def _cores() -> int:

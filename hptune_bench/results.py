@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 import pandas as pd
 
 from hptune_bench.errors import UserError
+from hptune_bench.manifest import read_manifest
+from hptune_bench.records import EpochRecord, NoiseRecord, RunRecord, TrialRecord
 
 
 @dataclass(frozen=True)
@@ -38,24 +42,71 @@ def read_campaign(path: Path) -> Campaign:
     Raises:
         UserError: the folder or its manifest is missing or damaged.
     """
-    manifest_path = path / "manifest.json"
-    try:
-        manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no manifest.json, so this is no results folder; give the folder of a run") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{manifest_path}: cannot be read ({error}); run the benchmark again or restore it") from None
-    frames = {name: _read(path / f"{name}.csv") for name in ("runs", "trials", "epochs", "noise", "stock_clock")}
+    manifest = read_manifest(path / "manifest.json")
+    frames = {name: _read(path / f"{name}.csv", kind, manifest) for name, kind in _KINDS.items()}
     return Campaign(path=path, manifest=manifest, **frames)
 
 
-def _read(path: Path) -> pd.DataFrame:
+_KINDS: dict[str, type | None] = {
+    "runs": RunRecord,
+    "trials": TrialRecord,
+    "epochs": EpochRecord,
+    "noise": NoiseRecord,
+    "stock_clock": None,
+}
+
+
+def _read(path: Path, kind: type | None, manifest: dict[str, Any]) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame()
+    remedy = "run the benchmark again or restore the file"
+    texts = {"workload": str, "tuner": str, "configuration": str, "status": str, "reason": str, "error": str}
     try:
-        return pd.read_csv(path, keep_default_na=True, dtype={"workload": str, "tuner": str, "configuration": str})
+        frame = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""], low_memory=False)
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as CSV ({error}); run the benchmark again or restore it") from None
+        raise UserError(f"{path}: cannot be read as CSV ({_one_line(error)}); {remedy}") from None
+    wanted = {"overhead_s": float, "epoch_s": float} if kind is None else _types(kind)
+    for name, type_ in {"workload": str, **wanted}.items():
+        if name not in frame:
+            raise UserError(f"{path}: column {name!r} is missing; {remedy}")
+        fine = type_ is str or (frame[name].dtype == bool if type_ is bool else _numeric(frame[name]))
+        if not fine:
+            raise UserError(f"{path}: column {name!r} holds something that is no {type_.__name__}; {remedy}")
+        if type_ is int and not (frame[name].dropna() % 1 == 0).all():
+            raise UserError(f"{path}: column {name!r} holds a broken number; {remedy}")
+    unknown = set(frame["workload"]) - set(manifest["workloads"])
+    if unknown:
+        raise UserError(f"{path}: workload {sorted(map(str, unknown))[0]!r} is not in the manifest; {remedy}")
+    if "configuration" in frame:
+        _check_configurations(path, frame["configuration"], remedy)
+    return frame
+
+
+def _types(kind: type) -> dict[str, type]:
+    """The plain columns of a record: text, whole number, number or truth value."""
+    hints = typing.get_type_hints(kind)
+    plain = {item.name: hints[item.name] for item in dataclasses.fields(kind) if "prefix" not in item.metadata}
+    return {
+        name: next((t for t in (bool, str, int, float) if hint in (t, t | None)), str) for name, hint in plain.items()
+    }
+
+
+def _numeric(column: pd.Series) -> bool:
+    return bool(pd.api.types.is_numeric_dtype(column) and column.dtype != bool) or bool(column.isna().all())
+
+
+def _check_configurations(path: Path, column: pd.Series, remedy: str) -> None:
+    for text in column.unique():
+        try:
+            fine = isinstance(json.loads(text), dict)
+        except (TypeError, ValueError, RecursionError):
+            fine = False
+        if not fine:
+            raise UserError(f"{path}: column 'configuration' holds something that is no JSON object; {remedy}")
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def merge(campaigns: Sequence[Campaign]) -> Campaign:

@@ -19,6 +19,7 @@ from hptune_bench.execution.observers import LiveObserver, PlainObserver
 from hptune_bench.interfaces import Workload
 from hptune_bench.results import Campaign
 from hptune_bench.search_space import describe
+from hptune_bench.verify import Check
 
 
 def console() -> Console:
@@ -95,6 +96,13 @@ def best_configurations(console: Console, campaign: Campaign, count: int = 10) -
             console.print(f"best model: {campaign.path / model['file']} ({tests})", soft_wrap=True)
         untuned = ", ".join(f"{key} {_number(value)}" for key, value in facts["untuned"].items())
         console.print(f"untuned configuration: {untuned}", soft_wrap=True)
+
+
+def check(console: Console, outcome: Check) -> None:
+    """One line of a verification."""
+    style = {"ok": "green", "differs": "bold red", "not checked": "yellow"}[outcome.status]
+    line = Text(f"{outcome.status:<12}", style=style)
+    console.print(line + Text(f"{outcome.name}: {outcome.detail}"), soft_wrap=True)
 
 
 def workloads(console: Console) -> None:

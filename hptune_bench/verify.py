@@ -1,0 +1,365 @@
+"""Does a results folder still hold? Files, rows, tables and report against each other; and runs done again.
+
+``check_files`` needs no TensorFlow. ``rerun`` checks runs twice: the *ask* check feeds the tuner the journaled results
+and expects the same proposals; the *train* check trains the journaled configurations and expects the same losses, so
+that a difference in the last digit (another processor) cannot cascade into other proposals.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from hptune_bench import registry
+from hptune_bench.benchmark import Benchmark, RunId, validate
+from hptune_bench.environment import environment
+from hptune_bench.errors import UserError
+from hptune_bench.execution import collect, journal
+from hptune_bench.execution.journal import Contents, Entry
+from hptune_bench.execution.ledger import Limits
+from hptune_bench.execution.runner import checksums
+from hptune_bench.execution.search import JournalMismatch, RunSetup, conduct
+from hptune_bench.interfaces import Evaluate, Problem, Trainer
+from hptune_bench.results import Campaign, read_campaign
+
+Status = Literal["ok", "differs", "not checked"]
+
+TOLERANCE = 1e-3
+"""Relative difference of a loss up to which a trial on another processor or version is called equivalent."""
+
+TABLES = ("runs.csv", "trials.csv", "epochs.csv", "noise.csv", "stock_clock.csv")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was checked, and what came of it in one sentence."""
+
+    name: str
+    status: Status
+    detail: str
+
+
+def check_files(folder: Path, *, report: bool = True) -> Iterator[Check]:
+    """Files against the manifest, rows against their invariants, tables and report against what they come from.
+
+    Args:
+        report: rebuild the report too (some ten seconds).
+
+    Raises:
+        UserError: the folder is no results folder.
+    """
+    campaign = read_campaign(folder)
+    yield _checksums(folder, campaign)
+    yield from _invariants(campaign)
+    try:
+        yield _tables(folder, definition_of(campaign))
+    except journal.JournalDamaged as damage:
+        yield Check("tables from journals", "differs", str(damage))
+    if report:
+        yield _report(folder, campaign)
+
+
+def definition_of(campaign: Campaign) -> Benchmark:
+    """The benchmark that a results folder says it ran.
+
+    Raises:
+        UserError: the manifest holds no valid definition.
+    """
+    table = campaign.manifest.get("benchmark")
+    if not isinstance(table, dict):
+        raise UserError(f"{campaign.path / 'manifest.json'}: key 'benchmark' is missing; restore the file")
+    return validate(_without_none(table), f"{campaign.path / 'manifest.json'}, benchmark")
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return [_without_none(item) for item in value] if isinstance(value, list) else value
+
+
+def _checksums(folder: Path, campaign: Campaign) -> Check:
+    listed: Mapping[str, str] = campaign.manifest.get("files") or {}
+    if not listed:
+        return Check("checksums", "not checked", "the manifest lists no files: the campaign is unfinished")
+    found = checksums(folder)
+    wrong = [name for name, digest in listed.items() if found.get(name) != digest]
+    extra = sorted(set(found) - set(listed))
+    if wrong:
+        what = "is missing" if wrong[0] not in found else "is not what was written"
+        return Check("checksums", "differs", f"{wrong[0]} {what} ({len(wrong)} of {len(listed)} files)")
+    if extra:
+        return Check("checksums", "differs", f"{extra[0]} is not in the manifest ({len(extra)} such files)")
+    return Check("checksums", "ok", f"{len(listed)} files are what the manifest says")
+
+
+def _invariants(campaign: Campaign) -> Iterator[Check]:
+    """What must hold between the rows, whatever the journals say."""
+    runs, trials, epochs = campaign.runs, campaign.trials, campaign.epochs
+    if runs.empty or trials.empty:
+        yield Check("rows", "not checked", "there are no trials yet")
+        return
+    key = ["workload", "tuner", "seed"]
+    workloads = campaign.manifest["workloads"]
+    problems: dict[str, list[str]] = {
+        "budget": [],
+        "best so far": [],
+        "scores": [],
+        "test split": [],
+        "clocks": [],
+    }
+    by_run: dict[Any, Any] = dict(iter(trials.groupby(key, sort=False)))
+    epochs_by_run: dict[Any, Any] = {} if epochs.empty else dict(iter(epochs.groupby(key, sort=False)))
+    for run in _rows(runs):
+        name = (run.workload, run.tuner, run.seed)
+        label = " / ".join(str(part) for part in name)
+        mine = by_run.get(name)
+        limit = workloads[run.workload]["budget_epochs"]
+        if mine is None:
+            if run.trials:
+                problems["budget"].append(f"{label}: {run.trials} trials are missing")
+            continue
+        spent = int(mine["charged"].sum())
+        if limit is not None and spent > limit:
+            problems["budget"].append(f"{label}: {spent} epochs charged, the budget is {limit}")
+        if int(mine["epochs"].sum()) != run.epochs or len(mine) != run.trials:
+            problems["budget"].append(f"{label}: trials.csv does not add up to runs.csv")
+        if limit is not None and run.status == "done" and run.unspent != limit - spent:
+            problems["budget"].append(f"{label}: unspent is {run.unspent}, but {limit} - {spent} are left")
+        if list(mine["spent_epochs"]) != list(mine["charged"].cumsum()):
+            problems["budget"].append(f"{label}: spent_epochs is not the running sum of charged")
+        best = math.inf
+        for trial in _rows(mine):
+            if bool(trial.incumbent) != (trial.score < best):
+                problems["best so far"].append(f"{label}, trial {trial.trial}: incumbent is wrong")
+            if not trial.incumbent and not math.isnan(trial.test_score):
+                problems["test split"].append(f"{label}, trial {trial.trial}: a test score without being the incumbent")
+            best = min(best, trial.score)
+        if not _same(best, run.best_score):
+            problems["best so far"].append(f"{label}: best_score is {run.best_score}, the best trial has {best}")
+        if list(mine["elapsed_s"]) != sorted(mine["elapsed_s"]):
+            problems["clocks"].append(f"{label}: elapsed_s runs backwards")
+        mine_epochs = epochs_by_run.get(name)
+        if mine_epochs is not None:
+            _curves(label, mine, mine_epochs, workloads[run.workload], problems)
+    for what, found in problems.items():
+        detail = found[0] + (f" ({len(found)} such rows)" if len(found) > 1 else "") if found else "every row holds"
+        yield Check(f"rows: {what}", "differs" if found else "ok", detail)
+
+
+def _curves(label: str, trials: Any, epochs: Any, workload: Mapping[str, Any], problems: dict[str, list[str]]) -> None:
+    sign = 1 if workload["direction"] == "min" else -1
+    if list(epochs["best_so_far"]) != list(epochs["best_so_far"].cummin()):
+        problems["best so far"].append(f"{label}: best_so_far rises")
+    values = sign * epochs[workload["objective"]]
+    smallest = values.where(values.abs() != math.inf).groupby(epochs["trial"]).min()
+    counts = epochs.groupby("trial").size()
+    for trial in _rows(trials):
+        if counts.get(trial.trial, 0) != trial.epochs:
+            problems["scores"].append(f"{label}, trial {trial.trial}: epochs.csv has another number of epochs")
+        found = smallest.get(trial.trial, math.nan)
+        if not _same(math.inf if math.isnan(found) else found, trial.score):
+            problems["scores"].append(f"{label}, trial {trial.trial}: score {trial.score}, its curve's minimum {found}")
+
+
+def _rows(frame: Any) -> Iterable[Any]:
+    """Rows with attributes; the stubs of pandas know nothing of their types."""
+    return frame.itertuples(index=False)
+
+
+def _same(a: float, b: float) -> bool:
+    return a == b or (math.isnan(a) and math.isnan(b))
+
+
+def _tables(folder: Path, benchmark: Benchmark) -> Check:
+    """The CSV files, rebuilt from the journals elsewhere and compared byte for byte."""
+    described = {}
+    for entry in benchmark.workloads:
+        workload = registry.make_workload(entry.name, entry.options)
+        described[entry.name] = collect.Described(workload.objective, workload.direction, workload.metrics)
+    with tempfile.TemporaryDirectory() as other:
+        target = Path(other)
+        for name in ("runs", "noise", "stock_clock"):
+            if (folder / name).exists():
+                (target / name).symlink_to((folder / name).resolve(), target_is_directory=True)
+        collect.collect(target, found_runs(folder, described), described)
+        for name in TABLES:
+            if _digest(folder / name) != _digest(target / name):
+                return Check("tables from journals", "differs", f"{name} is not what the journals give")
+    return Check(
+        "tables from journals", "ok", f"{', '.join(name for name in TABLES if (folder / name).exists())} agree"
+    )
+
+
+def found_runs(folder: Path, workloads: Iterable[str]) -> list[RunId]:
+    """Every run that has a journal in the folder."""
+    return sorted(
+        RunId(name, path.parent.name, int(path.stem[1:]))
+        for name in workloads
+        for path in (folder / "runs" / name).glob("*/s*.jsonl")
+    )
+
+
+def _report(folder: Path, campaign: Campaign) -> Check:
+    from hptune_bench.report import write_report
+
+    if not (folder / "report.md").exists():
+        return Check("report from tables", "not checked", "there is no report yet")
+    with tempfile.TemporaryDirectory() as other:
+        target = Path(other)
+        write_report([campaign], target)
+        made = [path for path in sorted(target.rglob("*")) if path.is_file()]
+        differing = [path for path in made if _digest(path) != _digest(folder / path.relative_to(target))]
+        if differing:
+            name = differing[0].relative_to(target)
+            return Check("report from tables", "differs", f"{name} ({len(differing)} of {len(made)} files)")
+    return Check("report from tables", "ok", f"{len(made)} files agree")
+
+
+def _digest(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+
+
+def check_environment(campaign: Campaign) -> Check:
+    """What differs between the machine that made the results and this one; a difference is no failure."""
+    then: Mapping[str, Any] = campaign.manifest.get("environment", {})
+    passing = {"load average at the start", "commit", "uncommitted changes"}
+    here = environment()
+    differing = [key for key in here if key not in passing and str(then.get(key)) != str(here[key])]
+    if not differing:
+        return Check("environment", "ok", "the same machine and versions")
+    parts = [f"{key}: {then.get(key, 'unknown')}, here {here[key]}" for key in differing]
+    return Check("environment", "not checked", "; ".join(parts))
+
+
+# --- runs done again -----------------------------------------------------------------------------------------------
+
+
+class _Repeat:
+    """A tuner that asks what a journal says was asked."""
+
+    continues = True
+
+    def __init__(self, requests: list[Mapping[str, Any]]) -> None:
+        self._requests = requests
+
+    def search(self, problem: Problem, evaluate: Evaluate, seed: int) -> None:
+        for request in self._requests:
+            evaluate(request["configuration"], request["epochs"], request["resume"], request["restart"])
+
+
+def sample(campaign: Campaign, count: int | None) -> list[RunId]:
+    """The runs to do again: all finished ones, or a seeded random sample of them."""
+    runs = campaign.runs
+    finished = sorted(RunId(row.workload, row.tuner, row.seed) for row in _rows(runs) if row.status == "done")
+    if count is None or count >= len(finished):
+        return finished
+    return sorted(random.Random(0).sample(finished, count))
+
+
+def rerun(folder: Path, campaign: Campaign, runs: Iterable[RunId]) -> Iterator[tuple[Check, Check]]:
+    """The ask check and the train check of each run. Imports TensorFlow; trains everything that the runs trained.
+
+    Raises:
+        UserError: the manifest holds no valid definition.
+        journal.JournalDamaged: a journal is not intact.
+    """
+    from hptune_bench.training import make_trainer
+    from hptune_bench.training.runtime import configure_tensorflow
+
+    configure_tensorflow()
+    benchmark = definition_of(campaign)
+    entries = {entry.name: entry for entry in benchmark.workloads}
+    workloads = {name: registry.make_workload(name, entry.options) for name, entry in entries.items()}
+    trainers = {name: make_trainer(benchmark.trainer, workload) for name, workload in workloads.items()}
+    for run in runs:
+        contents = journal.read(folder / run.path)
+        definition = contents.entries[0]["definition"]
+        setup = RunSetup(
+            run=run,
+            workload=workloads[run.workload],
+            tuner=None,
+            trainer=trainers[run.workload],
+            limits=Limits(**definition["budget"]),
+            header={"definition": definition},
+            path=Path(),
+        )
+        yield _ask(setup, contents), _train(setup, contents)
+
+
+class _NoTraining(Exception):
+    """The tuner went beyond the journal."""
+
+
+class _Refusing:
+    """A trainer that trains nothing: in the ask check every answer comes from the journal."""
+
+    name = "none"
+    note: str | None = None
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.data = trainer.data
+
+    def train(self, job: object) -> Any:
+        raise _NoTraining
+
+
+def _ask(setup: RunSetup, contents: Contents) -> Check:
+    name = f"{setup.run}: proposals"
+    trials = contents.of_kind("trial")
+    kept = tuple(entry for entry in contents.entries if entry["kind"] not in ("end", "start"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.jsonl"
+        with journal.Journal(path, Contents((), 0, False)) as log:
+            for entry in kept:
+                log.append(entry, durable=False)
+        again = replace(setup, tuner=registry.make_tuner(setup.run.tuner), trainer=_Refusing(setup.trainer), path=path)
+        try:
+            conduct(again, journal.read(path))
+        except JournalMismatch as mismatch:
+            return Check(name, "differs", str(mismatch).partition(": ")[2])
+        after = journal.read(path)
+    if len(after.of_kind("trial")) > len(trials):
+        return Check(name, "differs", f"the tuner now goes on after trial {len(trials)}")
+    return Check(name, "ok", f"{len(trials)} proposals are identical")
+
+
+def _train(setup: RunSetup, contents: Contents) -> Check:
+    name = f"{setup.run}: losses"
+    trials = contents.of_kind("trial")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.jsonl"
+        tuner = _Repeat([trial["request"] for trial in trials])
+        conduct(replace(setup, tuner=tuner, path=path), Contents((), 0, False))
+        again = journal.read(path).of_kind("trial")
+    return _compare(name, trials, again)
+
+
+def _compare(name: str, trials: list[Entry], again: list[Entry]) -> Check:
+    """Identical to the bit, equivalent within ``TOLERANCE``, or different, with the first place."""
+    worst, place = 0.0, ""
+    for old, new in zip(trials, again, strict=False):
+        if old["status"] in ("timeout", "crashed"):
+            continue
+        if (old["status"], old["epochs"]) != (new["status"], new["epochs"]):
+            was, now = f"{old['status']} after {old['epochs']}", f"{new['status']} after {new['epochs']} epochs"
+            return Check(name, "differs", f"trial {old['trial']} was {was}, now {now}")
+        for metric, values in old["history"].items():
+            for epoch, (then, now) in enumerate(zip(values, new["history"][metric], strict=True), start=1):
+                if _same(then, now):
+                    continue
+                relative = abs(then - now) / max(abs(then), 1e-12)
+                if not relative <= worst:
+                    worst, place = relative, f"trial {old['trial']}, epoch {epoch}, {metric}: {then!r}, now {now!r}"
+                if not relative <= TOLERANCE:
+                    return Check(name, "differs", f"first at {place} ({relative:.1e} apart)")
+    if len(again) < len(trials):
+        return Check(name, "differs", f"only {len(again)} of {len(trials)} trials could be trained again")
+    if worst:
+        return Check(name, "ok", f"equivalent: {len(trials)} trials, at most {worst:.1e} apart, at {place}")
+    return Check(name, "ok", f"identical: {len(trials)} trials to the bit")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ from hptune_bench.analysis.questions import levels_of, questions
 from hptune_bench.analysis.ranks import ranks
 from hptune_bench.analysis.targets import targets
 from hptune_bench.analysis.verdict import comparison_sentence
-from hptune_bench.results import Campaign
+from hptune_bench.results import Campaign, read_campaign
 
 PRIMARY = ("random_search", "bayesian_optimization", "hyperband")
 SOME = ("manual_sweep", "untuned", "untuned_restarts", *PRIMARY)
@@ -359,7 +360,7 @@ def missing_columns(c: Campaign) -> Campaign:
     [only_trials, bare, no_test, nothing_found, half_done, no_manifest, damaged_json, missing_columns],
 )
 def test_odd_campaigns_are_analysed(odd: Callable[[Campaign], Campaign]) -> None:
-    analysis = analyse(odd(synthetic_campaign(seeds=3, tuners=SOME, epochs=False)))
+    analysis = analyse(odd(synthetic_campaign(seeds=3, tuners=SOME, workloads=ONE, epochs=False)))
     assert 1 <= len(analysis.verdict) <= 5
     for workload in analysis.workloads.values():
         assert all(c.outcome == "undecided" for c in workload.comparisons)
@@ -381,7 +382,7 @@ def test_odd_campaigns_are_analysed(odd: Callable[[Campaign], Campaign]) -> None
     ],
 )
 def test_small_and_strange_campaigns_are_analysed(options: dict[str, object]) -> None:
-    analysis = analyse(synthetic_campaign(**{"seeds": 2, "tuners": SOME, "epochs": False, **options}))
+    analysis = analyse(synthetic_campaign(**{"seeds": 2, "tuners": SOME, "workloads": ONE, "epochs": False, **options}))
     assert 1 <= len(analysis.verdict) <= 5
     assert all(len(w.verdict) <= 5 for w in analysis.workloads.values())
 
@@ -395,3 +396,18 @@ def test_analysis_is_the_same_on_every_rerun() -> None:
     assert one.importance is not None
     assert two.importance is not None
     pd.testing.assert_frame_equal(one.importance.main, two.importance.main)
+
+
+def test_a_campaign_read_from_its_csv_files_gives_the_same_analysis(tmp_path: Path) -> None:
+    campaign = synthetic_campaign(seeds=3, tuners=SOME, workloads=ONE, epochs=False, failing=["hyperband"])
+    (tmp_path / "manifest.json").write_text(json.dumps(campaign.manifest), encoding="utf-8")
+    for name in ("runs", "trials", "noise", "stock_clock"):
+        getattr(campaign, name).to_csv(tmp_path / f"{name}.csv", index=False)
+    kept, read = analyse(campaign), analyse(read_campaign(tmp_path))
+    assert [s.text for s in read.verdict] == [s.text for s in kept.verdict]
+    assert [w.text for w in read.warnings] == [w.text for w in kept.warnings]
+    for name, workload in kept.workloads.items():
+        again = read.workloads[name]
+        assert again.noise.margin == pytest.approx(workload.noise.margin)
+        pd.testing.assert_frame_equal(again.summary, workload.summary, check_dtype=False)
+        assert [q.verdict for q in again.questions] == [q.verdict for q in workload.questions]

@@ -20,6 +20,7 @@ from hptune_bench.analysis.verdict import Sentence, overall_verdict, workload_ve
 from hptune_bench.analysis.warnings import Warning, warnings
 from hptune_bench.results import Campaign
 
+QUICK_AXES: tuple[Axis, ...] = ("stock_s", "spent_epochs")
 SCORES: tuple[Score, ...] = ("validation", "test")
 
 
@@ -74,7 +75,8 @@ def analyse(campaign: Campaign, quick: bool = False) -> Analysis:
     no error: the parts that cannot be computed are None or empty, with a reason.
 
     Args:
-        quick: leave out what only the folded parts of a report show (importance, questions, break-even, ranks).
+        quick: leave out what only the folded parts of a report show: importance, questions, break-even, ranks, and
+            the curves over trials and over the search clock.
     """
     manifest = campaign.manifest
     known = manifest.get("best_known") or {}
@@ -102,7 +104,8 @@ def analyse(campaign: Campaign, quick: bool = False) -> Analysis:
 
 def _workload(records: Records, best_known: float | None, quick: bool) -> WorkloadAnalysis:
     reasons: dict[str, str] = {}
-    drawn = {(axis, score): c for axis in AXES for score in SCORES if (c := curves(records, axis, score)) is not None}
+    axes = QUICK_AXES if quick else tuple(AXES)
+    drawn = {(axis, score): c for axis in axes for score in SCORES if (c := curves(records, axis, score)) is not None}
     if not any(axis == "stock_s" for axis, _ in drawn):
         reasons["stock_clock"] = "the stock clock was not measured, so there are no seconds of plain Keras"
     if not any(score == "test" for _, score in drawn):

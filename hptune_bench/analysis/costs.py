@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from hptune_bench.analysis.stock_clock import trial_costs
 
 EPOCH_SECONDS = np.geomspace(1e-4, 1e4, 161)
 """Lengths of an epoch at which break-even is looked for, seconds."""
+Run = tuple[np.ndarray, ...]
+"""Scores of a run's incumbents, and the seconds without training and the epochs that were spent by then."""
 MIRROR: dict[Outcome, Outcome] = {"better": "worse", "worse": "better"}
 
 
@@ -177,6 +180,10 @@ def _break_even(records: Records) -> tuple[BreakEven, ...]:
     )
     spent[["seconds", "epochs"]] = spent.groupby(["tuner", "seed"])[["seconds", "epochs"]].cumsum()
     steps = curve.steps.merge(spent.rename(columns={"trial": "x"}), on=["tuner", "seed", "x"])
+    runs = {
+        str(tuner): [tuple(run[["y", "seconds", "epochs"]].to_numpy(dtype=float).T) for _, run in mine.groupby("seed")]
+        for tuner, mine in steps.groupby("tuner")
+    }
     results = []
     for reference in dict.fromkeys((records.against, "random_search")):
         for tuner in records.tuners:
@@ -184,12 +191,12 @@ def _break_even(records: Records) -> tuple[BreakEven, ...]:
                 continue
             quality = max(finals[tuner], finals[reference])
             if math.isfinite(quality):
-                results.append(_pair(steps, tuner, reference, quality))
+                results.append(_pair(runs, tuner, reference, quality))
     return tuple(results)
 
 
-def _pair(steps: pd.DataFrame, tuner: str, reference: str, quality: float) -> BreakEven:
-    mine, other = (_median_time(steps[steps["tuner"] == name], quality) for name in (tuner, reference))
+def _pair(runs: Mapping[str, list[Run]], tuner: str, reference: str, quality: float) -> BreakEven:
+    mine, other = (_median_time(runs[name], quality) for name in (tuner, reference))
     found = crossing(mine, other)
     what = f"{tuner} reaches a score of {quality:.4g} sooner than {reference}"
     if found is None:
@@ -202,15 +209,14 @@ def _pair(steps: pd.DataFrame, tuner: str, reference: str, quality: float) -> Br
     return BreakEven(tuner, reference, quality, found, sentence, curve)
 
 
-def _median_time(steps: pd.DataFrame, quality: float) -> np.ndarray:
+def _median_time(runs: list[Run], quality: float) -> np.ndarray:
     """Median over runs of the seconds to the quality, at each of ``EPOCH_SECONDS``."""
     times = []
-    for _, run in steps.groupby("seed"):
-        reached = run[run["y"] <= quality]
-        if len(reached):
-            times.append(reached["seconds"].iloc[0] + EPOCH_SECONDS * reached["epochs"].iloc[0])
-        else:
-            times.append(np.full(len(EPOCH_SECONDS), np.inf))
+    for scores, seconds, epochs in runs:
+        reached = scores <= quality
+        first = int(reached.argmax())
+        time = seconds[first] + EPOCH_SECONDS * epochs[first]
+        times.append(time if reached.any() else np.full(len(EPOCH_SECONDS), np.inf))
     return quantile_band(np.stack(times), (0.5,))[0]
 
 

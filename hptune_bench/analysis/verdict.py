@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hptune_bench.analysis.comparisons import FULL, Comparison
@@ -114,7 +114,7 @@ def workload_verdict(
     sentences = [_gain(records, full)]
     early = [c for c in primary if c.at != FULL]
     random_points = any(w.key == "random_points" and w.first_page for w in warnings)
-    sentences += _early(early, random_points)
+    sentences += _early(records, early, random_points)
     sentences += _null(records, noise)
     sentences += _which(records, full)
     sentences += _cost(records, targets, costs)
@@ -140,7 +140,11 @@ def _gain(records: Records, full: list[Comparison]) -> Sentence:
             f"{head} (at least {MIN_SEEDS} are needed); so far against {records.against}: {sizes}.", "gain", outcome
         )
     parts = _clauses(found, with_numbers=True)
-    head = f"On {records.name}, at the full budget, {seeds} seeds, {found[0].score} score, against {records.against}"
+    metric = records.test_metric if found[0].score == "test" else "validation score"
+    head = (
+        f"On {records.name}, against {records.against} at the full budget ({seeds} seeds; median difference in "
+        f"{metric} with 95 % interval, negative = better)"
+    )
     return Sentence(f"{head}: {'; '.join(parts)}.", "gain", outcome)
 
 
@@ -160,14 +164,16 @@ def _clauses(found: list[Comparison], with_numbers: bool) -> list[str]:
 def _brief(c: Comparison) -> str:
     assert c.result is not None
     r = c.result
-    size = number(r.median_difference) if not math.isnan(r.median_difference) else "no median, both fail"
+    size = (
+        f"difference {number(r.median_difference)}" if not math.isnan(r.median_difference) else "no median, both fail"
+    )
     if r.interval is not None and not math.isnan(r.median_difference):
         size += f" [{number(r.interval.low)}, {number(r.interval.high)}]"
     p = c.p_equivalent_holm if c.outcome == "equivalent" else c.p_holm
     return f"{size}, ahead in {r.wins} of {r.n}{'' if p is None else f', {_probability(p)}'}"
 
 
-def _early(early: list[Comparison], random_points: bool) -> list[Sentence]:
+def _early(records: Records, early: list[Comparison], random_points: bool) -> list[Sentence]:
     found = [c for c in early if c.result is not None]
     if not found:
         return []
@@ -175,7 +181,19 @@ def _early(early: list[Comparison], random_points: bool) -> list[Sentence]:
     text = f"At {found[0].at}: {'; '.join(_clauses(found, with_numbers=True))}"
     if random_points and any(c.tuner == "bayesian_optimization" for c in found):
         text += "; bayesian_optimization has not left its random points by then, so it is random search"
+    spent = (
+        records.trials[records.trials["trial"] <= (found[0].trials or 0)]
+        .groupby(["tuner", "seed"])["spent_epochs"]
+        .max()
+    )
+    epochs = spent.groupby("tuner").median().to_dict()
+    text += f" (epochs spent by then: {listing([f'{t} {epochs[t]:.0f}' for t in _named(records) if t in epochs])})"
     return [Sentence(f"{text}.", "trials", outcome)]
+
+
+def _named(records: Records) -> list[str]:
+    """The reference and the primary tuners, as far as they ran."""
+    return [t for t in (records.against, *records.primary) if t in records.tuners]
 
 
 def _null(records: Records, noise: Noise) -> list[Sentence]:
@@ -185,7 +203,7 @@ def _null(records: Records, noise: Noise) -> list[Sentence]:
     gains = {
         t: gain for t in records.tuners if t != "untuned" and math.isfinite(gain := _gain_over_untuned(records, t))
     }
-    named = [t for t in (records.against, *records.primary) if t in gains]
+    named = [t for t in _named(records) if t in gains]
     if not named:
         return []
     sizes = listing([f"{t} {number(gains[t])}" for t in named])
@@ -203,11 +221,7 @@ def _gain_over_untuned(records: Records, tuner: str) -> float:
 
 
 def _which(records: Records, full: list[Comparison]) -> list[Sentence]:
-    finals = {
-        t: records.finals(t).dropna().to_numpy(dtype=float)
-        for t in (records.against, *records.primary)
-        if t in records.tuners
-    }
+    finals = {t: records.finals(t).dropna().to_numpy(dtype=float) for t in _named(records)}
     medians = {t: float(median(v)) for t, v in finals.items() if len(v)}
     medians = {t: m for t, m in medians.items() if math.isfinite(m)}
     if len(medians) < 2:
@@ -228,7 +242,7 @@ def _cost(records: Records, targets: Targets | None, costs: Costs | None) -> lis
         return []
     table = costs.time.set_index("tuner")
     stock, share = table["stock_s"].astype(float).to_dict(), table["share_tuner"].astype(float).to_dict()
-    named = [t for t in (records.against, *records.primary) if t in table.index]
+    named = [t for t in _named(records) if t in table.index]
     known = [t for t in named if math.isfinite(stock[t])]
     if not known:
         shares = [f"{t} {share[t]:.1%}" for t in named if math.isfinite(share[t])]
@@ -262,8 +276,8 @@ Judged = tuple[Records, tuple[Comparison, ...], tuple[Sentence, ...]]
 def overall_verdict(verdicts: tuple[Judged, ...]) -> tuple[Sentence, ...]:
     """At most five sentences over all workloads; opposite results are stated per workload, never averaged.
 
-    One workload: its own verdict. More: one sentence per primary tuner at the full budget, one for the checkpoint, and
-    one on cost that names the workload it comes from.
+    One workload: its own verdict. More: one sentence per primary tuner at the full budget (the first three), one for
+    the checkpoint, and one on cost that names the workload it comes from.
     """
     if len(verdicts) <= 1:
         return verdicts[0][2] if verdicts else (Sentence("No workload has any record.", "condition"),)
@@ -282,6 +296,9 @@ def overall_verdict(verdicts: tuple[Judged, ...]) -> tuple[Sentence, ...]:
             for t in tuners
             if any(c.tuner == t for c in early)
         ]
+        random = [r.name for r, _, sentences in verdicts if any("it is random search" in s.text for s in sentences)]
+        if random:
+            parts.append(f"bayesian_optimization is still random search by then on {listing(random)}")
         closing.append(Sentence(f"At {early[0].at}: {'; '.join(parts)}.", "trials"))
     for records, _, sentences in verdicts:
         cost = [s for s in sentences if s.about == "cost"]
@@ -289,21 +306,23 @@ def overall_verdict(verdicts: tuple[Judged, ...]) -> tuple[Sentence, ...]:
             closing.append(Sentence(f"{records.name}: {cost[0].text}", "cost"))
             break
     room = MOST_SENTENCES - len(closing)
-    opening = [
-        _across([c for c in full if c.tuner == t], len(verdicts)) for t in tuners if any(c.tuner == t for c in full)
-    ]
+    family = {r.name: str(r.about.get("family") or r.name) for r, _, _ in verdicts}
+    opening = [_across([c for c in full if c.tuner == t], family) for t in tuners if any(c.tuner == t for c in full)]
     return (*opening[:room], *closing)
 
 
-def _across(found: list[Comparison], workloads: int) -> Sentence:
+def _across(found: list[Comparison], family: Mapping[str, str]) -> Sentence:
     c = found[0]
     outcomes = {x.outcome for x in found}
     head = f"{c.tuner} against {c.reference} at the full budget"
     if {"better", "worse"} <= outcomes:
         head = f"It depends on the workload: {head}"
     text = f"{head} is {_tally(found, len(found) <= 3)}"
-    if len(found) < workloads:
-        text += f" (of {workloads} workloads, {len(found)} allow the comparison)"
+    if len(found) < len(family):
+        text += f" (of {len(family)} workloads, {len(found)} allow the comparison)"
+    families = len({family[c.workload] for c in found})
+    if families < len(found):
+        text += f" (siblings share their data: {len(found)} workloads, {families} independent)"
     return Sentence(f"{text}.", "gain", c.outcome if len(outcomes) == 1 else None)
 
 

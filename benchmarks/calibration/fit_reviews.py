@@ -27,7 +27,7 @@ TUNED = ("POLARITY_SD", "TONE_SD", "LOG_LENGTH_MEAN", "LOG_LENGTH_SD", "ZIPF_OFF
 SHORTFALL = 0.006
 SETTINGS = ((10, 500), (20, 500), (45, 500), (80, 500), (100, 500), (80, 1500))
 GAIN = 0.014
-"""Aim for the reader's fall of val_loss from 500 to 1500 words known; the trained model realises about three quarters of it."""
+"""The reader's fall of val_loss from 500 to 1500 words known; the trained model realises about three quarters of it."""
 
 
 def main() -> None:

@@ -162,11 +162,11 @@ def page(checks: pd.DataFrame, trainings: pd.DataFrame, reviews: int) -> str:
 {verdict} {reviews:,} simulated reviews per seed (70 % training, 30 % validation), the notebook's model, 5 epochs,
 smallest val_loss and largest val_accuracy of a training, means over seeds. The constants of
 `hptune_bench/workloads/review_generator.py` were fitted on seeds 0 to 2 ("fitted"): first to the loss of a reader who
-knows the law (`benchmarks/calibration/fit_reviews.py`), then corrected by hand for what the trained model loses against it, and
-rounded. Seeds 3 to 5 ("shown") played no part in the fit. What is fitted is one made-up
-language, the same for all seeds: the seeds vary the reviews, not the polarity of the words. The published values are
-at a vocabulary of {SMALL}, because the notebook's tokeniser overwrote any other; they are single trainings, each on a
-sample of its own, read off a figure.
+knows the law (`benchmarks/calibration/fit_reviews.py`), then corrected by hand for what the trained model loses
+against it, and rounded. Seeds 3 to 5 ("shown") played no part in the fit. What is fitted is one made-up language, the
+same for all seeds: the seeds vary the reviews, not the polarity of the words. The published values are at a vocabulary
+of {SMALL}, because the notebook's tokeniser overwrote any other; they are single trainings, each on a sample of its
+own, read off a figure.
 
 ![val_loss and val_accuracy over word_count, simulated beside published](calibration.png)
 

@@ -110,7 +110,7 @@ class OracleTuner:
             return evaluate(configuration, epochs=epochs)
         parent = finished[values["tuner/trial_id"]]
         if self.repaired:
-            if parent is None or parent.status in _FAILED or not math.isfinite(parent.curve[-1]):
+            if parent is None or parent.status in _FAILED or not parent.curve or not math.isfinite(parent.curve[-1]):
                 return None
             return evaluate(configuration, epochs=epochs, resume=parent.trial)
         if parent is None or parent.best_epoch is None:

@@ -58,7 +58,7 @@ def standing(console: Console, campaign: Campaign) -> None:
         title = f"{name}{f' ({label} data)' if label else ''}: median test score over seeds, smaller is better"
         rows = workload.summary.to_dict("records")
         earlier = list(dict.fromkeys(row["at"] for row in rows if row["at"] != FULL))
-        table = _table(title, "tuner", *earlier, FULL, "quartiles", "seeds", "epochs", "seconds")
+        table = _table(title, "tuner", *earlier, FULL, "quartiles", "seeds", "seconds")
         for row in (row for row in rows if row["at"] == FULL):
             before = [
                 _number(other["test_median"])
@@ -66,8 +66,8 @@ def standing(console: Console, campaign: Campaign) -> None:
                 for other in rows
                 if (other["tuner"], other["at"]) == (row["tuner"], at)
             ]
-            quartiles = f"{_number(row['test_low'])} to {_number(row['test_high'])}"
-            after = [_number(row[key]) for key in ("runs", "epochs", "elapsed_s")]
+            quartiles = f"{_number(row['test_low'])}–{_number(row['test_high'])}"
+            after = [_number(row[key]) for key in ("runs", "elapsed_s")]
             table.add_row(row["tuner"], *before, _number(row["test_median"]), quartiles, *after)
         console.print(table)
     for sentence in analysis.verdict:
@@ -139,7 +139,7 @@ def _table(title: str, *columns: str) -> Table:
         title=Text(title), title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
     for name in columns:
-        table.add_column(Text(name), overflow="fold", no_wrap=name == "tuner")
+        table.add_column(Text(name), overflow="fold", no_wrap=name in ("tuner", "quartiles"))
     return table
 
 

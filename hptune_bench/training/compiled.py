@@ -11,6 +11,7 @@ compiling happen once per structure and process. TensorFlow is imported when a j
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import gc
 import math
@@ -90,7 +91,7 @@ class CompiledTrainer:
             return self._with_stock(job, reason)
         rows = self._tensors(job.data_seed) if prepared is data else tensors(prepared)
         fit = self.workload.fit(job.configuration)
-        plan = self._plan(model, fit, rows)
+        plan = self._plan(model, fit)
         if not model.built:
             import tensorflow as tf
 
@@ -98,6 +99,10 @@ class CompiledTrainer:
         start = Start.of(model)
         names = rows[0].keys() if isinstance(rows[0], Mapping) else ()
         key = structure.structure_key(model, [repr(plan), repr(_specs(rows, plan))], names)
+        if key is None and plan.xla:
+            # XLA never frees a program, and this one will serve one job only.
+            self._remark("uses the loop engine: its models hold Python code, so that no program can be shared")
+            plan = dataclasses.replace(plan, xla=False, validation_batch=fit.batch_size)
         if key in self._refused:
             return self._with_stock(job, self._refused[key])
         engine = self._engines.get(key) if key is not None else None
@@ -127,13 +132,16 @@ class CompiledTrainer:
         return self._run(job, engine, model, start, fit, rows, prepared, clock)
 
     def _with_stock(self, job: Job, reason: str) -> Outcome:
-        self.note = self.note or f"{self.workload.name} is trained by stock model.fit: {reason}"
+        self._remark(f"is trained by stock model.fit: {reason}")
         return self._stock.train(job)
 
-    def _plan(self, model: Any, fit: Fit, rows: Rows) -> Plan:
+    def _remark(self, what: str) -> None:
+        self.note = self.note or f"{self.workload.name} {what}"
+
+    def _plan(self, model: Any, fit: Fit) -> Plan:
         xla = self.workload.engine == "xla"
         if xla and structure.draws_random_numbers(model):
-            self.note = self.note or f"{self.workload.name} uses the loop engine: XLA draws other random numbers"
+            self._remark("uses the loop engine: XLA draws other random numbers")
             xla = False
         return Plan(
             xla=xla,
@@ -172,7 +180,7 @@ class CompiledTrainer:
             if job.time_limit_s is not None and clock.train_s() > job.time_limit_s:
                 cut = not ended and job.first_epoch + len(history) < job.epochs
         best = best_index([row[self.workload.objective] for row in history], self.workload.direction)
-        state = engine.state(best) if job.keep_state else None
+        state = engine.state(best, fit.patience) if job.keep_state else None
 
         def test() -> Mapping[str, float]:
             # The job's own model, not the live one: that one may be made for inputs of another length.
@@ -330,13 +338,13 @@ class Engine:
         assign(self.model.optimizer.variables, unpack_arrays(job.start, "optimizer"), "optimizer")
         self._set_patience(unpack_patience(job.start))
 
-    def state(self, best: int | None) -> Mapping[str, np.ndarray]:
-        started = bool(self.patience_started.numpy())
+    def state(self, best: int | None, patience: int | None) -> Mapping[str, np.ndarray]:
+        started = patience is not None and bool(self.patience_started.numpy())
         return pack_state(
             [variable.numpy() for variable in self.model.variables],
             [variable.numpy() for variable in self.model.optimizer.variables],
             self.best_weights(best),
-            Patience(float(self.patience_best.numpy()) if started else None, int(self.patience_wait.numpy())),
+            Patience(float(self.patience_best.numpy()), int(self.patience_wait.numpy())) if started else Patience(),
         )
 
     def best_weights(self, best: int | None) -> list[np.ndarray]:
@@ -374,23 +382,19 @@ class Engine:
             del ended
             rows = order[(first + done) % self.plan.block]
             log = self._epoch(rows, x, y, xv, yv)
-            self.names = tuple(log)
-            values = tf.stack([tf.cast(value, tf.float64) for value in log.values()])
+            self.names = tuple(sorted(log))
+            values = tf.stack([tf.cast(log[name], tf.float64) for name in self.names])
             self._keep_best(log)
             stop = self._early_stopping(log, first + done, patience)
             return done + 1, stop, tf.tensor_scatter_nd_update(table, done[None, None], values[None])
 
-        columns = len(self._log_names())
+        columns = len(self.model.get_metrics_result())
         return tf.while_loop(
             lambda done, ended, table: tf.logical_and(done < count, tf.logical_not(ended)),
             epoch,
-            (tf.constant(0, tf.int64), tf.constant(False), tf.zeros((self.plan.block, columns), tf.float64)),
+            (tf.constant(0, tf.int64), tf.constant(False), tf.zeros((self.plan.block, 2 * columns), tf.float64)),
             parallel_iterations=1,
         )
-
-    def _log_names(self) -> list[str]:
-        names = list(self.model.get_metrics_result())
-        return names + [f"val_{name}" for name in names]
 
     def _epoch(self, rows: Any, x: Any, y: Any, xv: Any, yv: Any) -> dict[str, Any]:
         import tensorflow as tf

@@ -76,7 +76,8 @@ def fit_model(workload: Workload, job: Job, data: Data, model: Any, clock: Clock
         shuffle=False,
         verbose=0,
     ).history
-    rows = [{name: float(values[i]) for name, values in history.items()} for i in range(len(callbacks[0].objectives))]
+    names = sorted(history)
+    rows = [{name: float(history[name][i]) for name in names} for i in range(len(callbacks[0].objectives))]
     keeper, limit = callbacks[:2]
     stopping = callbacks[2] if fit.patience is not None else None
     best = best_index(keeper.objectives, workload.direction)
@@ -133,7 +134,7 @@ def _restore(model: Any, job: Job) -> Patience:
 
 
 def _values(variables: Sequence[Any]) -> list[np.ndarray]:
-    return [np.array(variable) for variable in variables]
+    return [variable.numpy() for variable in variables]
 
 
 def _as_float(value: Any) -> float | None:

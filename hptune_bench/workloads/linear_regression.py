@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def workload(**options: Any) -> LinearRegression:
     Raises:
         UserError: an unknown option, or a value that makes no problem.
     """
-    known = LinearRegression.__dataclass_fields__
+    known = [each.name for each in fields(LinearRegression)]
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise UserError(f"workload linear_regression: unknown option {unknown[0]!r}; it has {', '.join(known)}")
@@ -66,11 +66,11 @@ class LinearRegression:
     data_label = ""
     family = "linear_regression"
     full_epochs = 50
-    engine: Engine = "xla"
+    engine: ClassVar[Engine] = "xla"
     objective = "val_loss"
-    direction: Direction = "min"
+    direction: ClassVar[Direction] = "min"
     test_metric = "excess_loss"
-    sweep_order: tuple[str, ...] | None = None
+    sweep_order: ClassVar[tuple[str, ...] | None] = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.points, int) or isinstance(self.points, bool) or self.points < 10:
@@ -116,8 +116,7 @@ class LinearRegression:
     @cached_property
     def options(self) -> Mapping[str, Any]:
         """What differs from the post."""
-        plain = type(self).__dataclass_fields__
-        return {name: value for name in plain if (value := getattr(self, name)) != plain[name].default}
+        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) != each.default}
 
     def load(self, seed: int) -> Data:
         """The splits of one data seed; x and y are float64 with shape (rows, 1)."""

@@ -115,7 +115,7 @@ def test_middles(hp, tried, best, expected):
 @pytest.mark.parametrize("name", ["manual_sweep", "manual_grid", "untuned_restarts"])
 @pytest.mark.parametrize("of", [POST, SMALL, CONDITIONAL], ids=["post", "small", "conditional"])
 def test_contract(name, of):
-    check_contract(name, of, epochs=50 * 30 + 17, varies=name != "untuned_restarts")
+    check_contract(name, of, epochs=50 * 100 + 17, varies=name != "untuned_restarts")
 
 
 def test_references_train_what_they_are_called():

@@ -7,7 +7,6 @@ finer values around the best configuration seen, training no configuration twice
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +16,15 @@ import numpy as np
 
 from hptune_bench.errors import UserError
 from hptune_bench.interfaces import Evaluate, Problem
-from hptune_bench.search_space import Boolean, Choice, Configuration, Float, Int, Value, canonical, default_of
+from hptune_bench.search_space import Boolean, Choice, Configuration, Float, Int, Value, default_of
 
 RESOLUTION = 0.01
 """The smallest gap in a continuous range that is worth halving: 1 % of the value on a log scale, of the range else."""
 
 Values = Mapping[str, Sequence[Value]]
 """The values to try of each hyperparameter."""
+Key = tuple[tuple[str, Value], ...]
+"""A configuration that can be looked up."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ class ManualGrid:
 
     The values are thinned until the grid fits the budget (``thinned``), where it is counted in trainings. What is left
     goes to a finer grid around the best configuration seen, Booleans and choices held; when that is used up, to what
-    is untried of the full grid over every value known; when nothing is new, the search ends.
+    is untried of the full grid over every value known; then to finer grids around the next best configurations; when
+    nothing is new, the search ends.
     """
 
     continues: bool = False
@@ -117,32 +119,29 @@ class ManualGrid:
     def search(self, problem: Problem, evaluate: Evaluate, seed: int) -> None:
         notes = Notes(problem, evaluate)
         order = _shuffled(problem.space.names, seed)
-        grid: Values = thinned(problem.hand_picked, problem.untuned, problem.trainings)
-        for configuration in _nested(order, grid):
-            if notes.is_new(configuration):
-                notes.train(configuration)
-        while any(self._around_best(problem, notes, order, wide) for wide in (False, True)):
-            pass
 
-    @staticmethod
-    def _around_best(problem: Problem, notes: Notes, order: Sequence[str], wide: bool) -> bool:
-        """One more grid; whether it trained anything. A wide one ends as soon as it has found a better centre."""
-        centre = notes.complete(notes.best)
-        score = notes.best_score
-        grid: Values
-        if wide:
-            grid = {name: notes.known(name) for name in order}
-        else:
-            fine = {name: notes.around(name, centre[name]) for name in order}
-            grid = thinned(fine, centre, problem.trainings)
-        trained = False
-        for configuration in _nested(order, grid):
-            if notes.is_new(configuration):
-                notes.train(configuration)
-                trained = True
-                if wide and notes.best_score < score:
-                    break
-        return trained
+        def train_new(grid: Values, until_better: bool = False) -> bool:
+            """Whether the grid held anything new."""
+            trained, score = False, notes.best_score
+            for configuration in _nested(order, grid):
+                if notes.is_new(configuration):
+                    notes.train(configuration)
+                    trained = True
+                    if until_better and notes.best_score < score:
+                        break
+            return trained
+
+        def finer(start: Configuration) -> Values:
+            centre = notes.complete(start)
+            return thinned({name: notes.around(name, centre[name]) for name in order}, centre, problem.trainings)
+
+        train_new(thinned(problem.hand_picked, problem.untuned, problem.trainings))
+        while (
+            train_new(finer(notes.best))
+            or train_new({name: notes.known(name) for name in order}, until_better=True)
+            or any(train_new(finer(start)) for start in notes.ranked())
+        ):
+            pass
 
 
 class Notes:
@@ -154,7 +153,7 @@ class Notes:
     def __init__(self, problem: Problem, evaluate: Evaluate) -> None:
         self._problem = problem
         self._evaluate = evaluate
-        self._scores: dict[str, float] = {}
+        self._scores: dict[Key, float] = {}
         self._tried: dict[str, set[Value]] = {name: set() for name in problem.space.names}
         self.best: Configuration = problem.untuned
         self.best_score = math.inf
@@ -164,13 +163,13 @@ class Notes:
         return {hp.name: default_of(hp) for hp in self._problem.space} | {**self._problem.untuned, **configuration}
 
     def is_new(self, configuration: Configuration) -> bool:
-        return canonical(self._problem.space.active(configuration)) not in self._scores
+        return tuple(self._problem.space.active(configuration).items()) not in self._scores
 
     def train(self, configuration: Configuration) -> float:
         """Train and note; the score (+inf for a failure)."""
         active = self._problem.space.active(configuration)
         score = self._evaluate(active).score
-        key = canonical(active)
+        key = tuple(active.items())
         self._scores[key] = min(score, self._scores.get(key, math.inf))
         for name, value in active.items():
             self._tried[name].add(value)
@@ -180,7 +179,7 @@ class Notes:
 
     def ranked(self) -> list[Configuration]:
         """Every configuration trained, best first, the earlier one of equals."""
-        return [json.loads(key) for key in sorted(self._scores, key=lambda key: self._scores[key])]
+        return [dict(key) for key in sorted(self._scores, key=lambda key: self._scores[key])]
 
     def known(self, name: str) -> list[Value]:
         """Every value tried or hand-picked, in the order of trying: hand-picked ones first."""

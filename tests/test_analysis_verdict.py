@@ -342,6 +342,18 @@ def half_done(c: Campaign) -> Campaign:
     return dataclasses.replace(c, manifest=manifest, runs=c.runs.iloc[::2])
 
 
+def planned_only(c: Campaign) -> Campaign:
+    return dataclasses.replace(c, runs=c.runs.iloc[:0], trials=pd.DataFrame(), noise=c.noise.iloc[:0])
+
+
+def no_trials(c: Campaign) -> Campaign:
+    return dataclasses.replace(c, trials=pd.DataFrame())
+
+
+def nulls_in_the_manifest(c: Campaign) -> Campaign:
+    return dataclasses.replace(c, manifest=dict.fromkeys(c.manifest))
+
+
 def no_manifest(c: Campaign) -> Campaign:
     return dataclasses.replace(c, manifest={})
 
@@ -357,7 +369,19 @@ def missing_columns(c: Campaign) -> Campaign:
 
 @pytest.mark.parametrize(
     "odd",
-    [only_trials, bare, no_test, nothing_found, half_done, no_manifest, damaged_json, missing_columns],
+    [
+        only_trials,
+        bare,
+        no_test,
+        nothing_found,
+        half_done,
+        no_manifest,
+        damaged_json,
+        missing_columns,
+        planned_only,
+        no_trials,
+        nulls_in_the_manifest,
+    ],
 )
 def test_odd_campaigns_are_analysed(odd: Callable[[Campaign], Campaign]) -> None:
     analysis = analyse(odd(synthetic_campaign(seeds=3, tuners=SOME, workloads=ONE, epochs=False)))

@@ -108,7 +108,7 @@ def _workload(records: Records, best_known: float | None, quick: bool) -> Worklo
     drawn = {(axis, score): c for axis in axes for score in SCORES if (c := curves(records, axis, score)) is not None}
     if not any(axis == "stock_s" for axis, _ in drawn):
         reasons["stock_clock"] = "the stock clock was not measured, so there are no seconds of plain Keras"
-    if not any(score == "test" for _, score in drawn):
+    if records.judged_by != "test":
         reasons["test"] = "no test score was recorded, so tuners are judged by the validation score that they tuned on"
     found = noise(records)
     if found.margin is None:

@@ -40,6 +40,8 @@ class Sentence:
 
 def number(value: float) -> str:
     """Three significant digits."""
+    if math.isnan(value):
+        return "unknown"
     return f"{value:.3g}" if math.isfinite(value) else "infinite" if value > 0 else "minus infinite"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from closed_form import CONDITIONAL, POST, SMALL, Counting, check_contract, make, problem, searched, with_trainings
@@ -52,6 +53,34 @@ def test_sweep_holds_the_best_and_then_looks_closer():
         < 33.5
         < min(call.result.score for call in done.calls[:first_pass])
     )
+
+
+def test_later_passes_move_on_within_a_pass():
+    of = replace(problem(Space((Int("a", 0, 8), Int("b", 0, 8))), {"a": 0, "b": 0}), sweep_order=("a", "b"))
+
+    def bowl(configuration, first, last):
+        return ((configuration["a"] - 2.6) ** 2 + (configuration["b"] - 5.4) ** 2,) * (last - first)
+
+    done = searched(make("manual_sweep"), of, trials=10, curve=bowl)
+    first_pass = [(0, 0), (4, 0), (8, 0), (4, 0), (4, 4), (4, 8)]
+    closer = [(2, 4), (6, 4), (2, 2), (2, 6)]  # a = 2 was better, so b is looked at there
+    assert [(call.configuration["a"], call.configuration["b"]) for call in done.calls] == first_pass + closer
+
+
+def test_a_conditional_hyperparameter_waits_for_its_parent():
+    of = replace(CONDITIONAL, sweep_order=("momentum", "optimizer", "learning_rate"))
+
+    def sgd_wins(configuration, first, last):
+        return (10.0 - configuration.get("momentum", -1.0),) * (last - first)
+
+    done = searched(make("manual_sweep"), of, trials=5, curve=sgd_wins)
+    assert [(call.configuration["optimizer"], call.configuration.get("momentum")) for call in done.calls] == [
+        ("adam", None),
+        ("sgd", 0.0),
+        ("sgd", 0.0),
+        ("sgd", 0.45),
+        ("sgd", 0.9),
+    ]
 
 
 def test_sweep_survives_a_problem_where_everything_fails():

@@ -380,7 +380,8 @@ class Engine:
 
         def epoch(done: Any, ended: Any, table: Any) -> Any:
             del ended
-            rows = order[(first + done) % self.plan.block]
+            # A slice would make XLA compile anew for every `first`: it wants to know where slices begin.
+            rows = tf.gather(order, (first + done) % self.plan.block)
             log = self._epoch(rows, x, y, xv, yv)
             self.names = tuple(sorted(log))
             values = tf.stack([tf.cast(log[name], tf.float64) for name in self.names])

@@ -122,19 +122,13 @@ def _question(
     reference = str(copied.iloc[0]) if len(copied) else ""
     levels = levels.merge(_views(frame, sources, reference), on="level", how="left")
     levels = levels.astype({"trials": float}).fillna({"trials": 0, "failed": 0}).astype({"trials": int, "failed": int})
-    others = (
-        values.loc[known].drop(columns=name).astype(str).agg("\x1f".join, axis=1) if len(values.columns) > 1 else ""
-    )
+    others = ["\x1f".join(map(str, row)) for row in values.loc[known].drop(columns=name).to_numpy()]
     matched = _matched(frame.assign(rest=others), list(levels["level"]), reference)
     best = {view: _best(levels, view) for view in ("marginal", "best")}
-    kind = (
-        str(spec.get("kind") or ("Float" if pd.api.types.is_number(column.iloc[0]) else "Choice"))
-        if len(column)
-        else ""
-    )
+    guessed = "" if column.empty else "Float" if is_number(column.iloc[0]) else "Choice"
     return Question(
         name=name,
-        kind=kind,
+        kind=str(spec.get("kind") or guessed),
         untuned=untuned,
         levels=levels,
         matched=matched,

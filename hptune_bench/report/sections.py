@@ -106,13 +106,11 @@ def build(ctx: Context, quick: bool) -> list[Section]:
 def plain(ctx: Context, sentence: str) -> str:
     """A sentence with the labels of tuners and the titles of workloads in place of their identifiers.
 
-    Only identifiers with an underscore are replaced: others could be ordinary words.
+    Only identifiers with an underscore and ``hyperband`` are replaced: others could be ordinary words.
     """
-    names = {name: look.label for name, look in ctx.looks.items()}
+    names = {name: look.label for name, look in {**LOOKS, **ctx.looks}.items()}
     names |= {found.records.name: _title(found) for found in ctx.workloads}
-    known = sorted((name for name in names if "_" in name), key=len, reverse=True)
-    if not known:
-        return sentence
+    known = sorted((name for name in names if "_" in name or name == "hyperband"), key=len, reverse=True)
     return re.sub(rf"(?<!\w)({'|'.join(map(re.escape, known))})(?!\w)", lambda match: names[match[1]], sentence)
 
 
@@ -175,7 +173,7 @@ def _untuned(found: WorkloadAnalysis, score: Score) -> float:
 
 def _reason(found: WorkloadAnalysis, part: str) -> list[Block]:
     """Why a part is missing, as a paragraph; nothing where no reason was given."""
-    return [Prose(found.reasons[part])] if part in found.reasons else []
+    return [Prose(text.sentence(found.reasons[part]))] if part in found.reasons else []
 
 
 # --- first page ----------------------------------------------------------------------------------------------------
@@ -199,10 +197,11 @@ def _curves_figure(ctx: Context, name: str, panels: Sequence[Any], seeds: str) -
     what = {"validation": "best validation score so far", "test": "test score of the best trial so far"}
     many = max(len(panel.tuners) for panel in panels) > curves.MAX_BANDS
     band = "quartiles are in the CSV" if many else "band: lower to upper quartile"
+    band = "a single seed has no band" if seeds == "1 seed" else band
     scores = " and ".join(dict.fromkeys(what[panel.curves.score] for panel in panels))
     return Figure(
         name=name,
-        takeaway=takeaway,
+        takeaway=text.sentence(takeaway),
         detail=(
             f"Line: median of the {scores} over {seeds}; {band}; right-continuous steps: nothing is known before "
             "a trial ends. Smaller is better. Dotted line: untuned. The score axis leaves out what lay above it in the "
@@ -225,10 +224,11 @@ def _ending(ctx: Context, panel: Any, several: bool) -> str:
     finite = {name: value for name, value in finals.items() if math.isfinite(value)}
     prefix = f"{panel.title}: " if several else ""
     if not finite:
-        return f"{prefix}no method has a finite median score."
+        return f"{prefix}no method's median run ends with a finite score."
     ordered = sorted(finite, key=lambda name: finite[name])
     places = text.decimals(*(finite[name] - finite[ordered[0]] for name in ordered[1:]), finite[ordered[0]] / 10)
-    words = f"{ctx.looks[ordered[0]].label} ends lowest at {text.fixed(finite[ordered[0]], places)}"
+    ends = "ends lowest at" if len(ordered) > 1 else "ends at"
+    words = f"{ctx.looks[ordered[0]].label} {ends} {text.fixed(finite[ordered[0]], places)}"
     reference = "manual_sweep" if "manual_sweep" in finite and ordered[0] != "manual_sweep" else ordered[-1]
     if reference != ordered[0]:
         words += f", {ctx.looks[reference].label} at {text.fixed(finite[reference], places)}"
@@ -415,7 +415,7 @@ def _outcomes(ctx: Context, shown: Sequence[Comparison]) -> str:
 def _ranks(ctx: Context) -> tuple[Block, ...]:
     found = ctx.analysis.ranks
     if found is None or not len(found.table):
-        return (Prose(ctx.analysis.reasons["ranks"]),) if "ranks" in ctx.analysis.reasons else ()
+        return (Prose(text.sentence(ctx.analysis.reasons["ranks"])),) if "ranks" in ctx.analysis.reasons else ()
     best = found.table.iloc[0]
     takeaway = f"{ctx.looks[best['tuner']].label} has the smallest mean rank, {text.number(best['mean_rank'], 3)}."
     workloads = text.plural(len(ctx.workloads), "workload")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from datetime import timedelta
 
 MISSING = "–"
@@ -11,24 +12,24 @@ MISSING = "–"
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _SPACES = re.compile(r"\s+")
-_MARKDOWN = re.compile(r"([\\`*\[~|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
-_HIDDEN = {*range(0x20), *range(0x7F, 0xA0), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF}
+_MARKDOWN = re.compile(r"([\\`*\[\]~|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 
 
 def clean(text: object) -> str:
-    """One line of visible characters: terminal escapes dropped, control and direction characters shown as ``�``.
+    """One line of visible characters: terminal escapes dropped, control and format characters shown as ``�``.
 
     Lone surrogates, which no file can hold, are shown in the same way.
     """
     line = _SPACES.sub(" ", _ANSI.sub("", str(text))).strip()
-    return "".join("�" if ord(char) in _HIDDEN or 0xD800 <= ord(char) < 0xE000 else char for char in line)
+    return "".join("�" if unicodedata.category(char) in ("Cc", "Cf", "Cs") else char for char in line)
 
 
 def markdown(text: object) -> str:
     """Text for a line or a table cell of GitHub's Markdown: nothing in it is markup, HTML or a formula."""
     line = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("$", "&#36;")
     line = _MARKDOWN.sub(r"\\\1", line)
-    return re.sub(r"^([#+\-=]|\d+[.)])", r"\\\1", line) if re.match(r"^([#+\-=]|\d+[.)])(\s|$)", line) else line
+    # At the start of a line these would open a heading, a list or a rule.
+    return re.sub(r"^(?:(\d+)(?=[.)](?:\s|$))|(?=[#+\-=](?:\s|[#+\-=\s]*$)))", r"\1\\", line)
 
 
 def code(text: str) -> str:
@@ -149,6 +150,17 @@ def probability(p: float | None) -> str:
 
 def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def columns(words: str) -> int:
+    """How many Latin letters wide the words are: East Asian wide characters count twice."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in words)
+
+
+def sentence(words: str) -> str:
+    """Words with a capital letter in front and a full stop behind; the rest as it is."""
+    line = words.strip()
+    return line[:1].upper() + line[1:] + ("" if line[-1:] in ("", ".", "!", "?") else ".")
 
 
 def listing(names: list[str]) -> str:

@@ -51,11 +51,18 @@ def render(draw: Callable[[], Any]) -> tuple[bytes, str]:
 
 def plain_ticks(axis: Any) -> None:
     """Tick labels as a reader writes them: 0.001, 25, 10,000; on a log axis 2 and 5 too where there are few decades."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+    from matplotlib.ticker import Formatter, LogLocator, NullFormatter, NullLocator
 
     linear = axis.get_scale() == "linear"
-    formatter: Any = FuncFormatter(lambda value, _: _even(value, formatter.locs) if linear else tick(value))
-    axis.set_major_formatter(formatter)
+
+    class Plain(Formatter):
+        def __call__(self, value: float, pos: int | None = None) -> str:
+            return tick(value)
+
+        def format_ticks(self, values: Any) -> list[str]:
+            return [_even(value, values) if linear else tick(value) for value in values]
+
+    axis.set_major_formatter(Plain())
     if axis.get_scale() == "log":
         low, high = sorted(axis.get_view_interval())
         decades = math.log10(high / low) if low > 0 else 9
@@ -256,7 +263,7 @@ def corner(axes: Any, words: str) -> None:
 
 def legend(figure: Any, handles: Sequence[Any]) -> None:
     """A legend above the axes, in as many columns as fit beside the corner's words."""
-    longest = max((len(handle.get_label()) for handle in handles), default=1)
+    longest = max((text.columns(handle.get_label()) for handle in handles), default=1)
     columns = max(1, min(4, len(handles), int(0.85 * FIGURE_WIDTH / (0.45 + 0.068 * longest))))
     figure.legend(
         handles=handles,

@@ -56,7 +56,7 @@ def _legend(figure: Any, with_untuned: bool) -> None:
     def dot(face: str, label: str) -> Any:
         return Line2D([], [], linestyle="none", marker="o", color=INK, markerfacecolor=face, label=label)
 
-    handles = [dot("#fefefe", "what the search reported"), dot(INK, "the same configuration, trained again")]
+    handles = [dot("#fefefe", "reported by the search"), dot(INK, "same configuration, trained again")]
     if with_untuned:
         handles.append(Line2D([], [], linestyle=(0, (1.2, 1.6)), color=FAINT, label="untuned"))
     canvas.legend(figure, handles)

@@ -13,6 +13,7 @@ import pandas as pd
 from hptune_bench.analysis.anytime import AXES, Curves
 from hptune_bench.report.plots import canvas
 from hptune_bench.report.style import INK, LOOKS, Look
+from hptune_bench.report.text import columns
 
 MAX_BANDS = 5
 """More bands than these hide each other: then only the medians are drawn (the bands are in the CSV)."""
@@ -56,8 +57,8 @@ def data(panels: Sequence[Panel]) -> pd.DataFrame:
 def draw(panels: Sequence[Panel], looks: Mapping[str, Look], height: float = 3.6) -> Any:
     most = max((len(panel.tuners) + 1 for panel in panels), default=1)
     height = max(height, 0.17 * most + 1.1)
-    longest = max((len(looks[name].label) for panel in panels for name in panel.tuners), default=10)
-    right = min(3.0, 0.7 + 0.068 * max(longest, 16))
+    longest = max((columns(looks[name].label) for panel in panels for name in panel.tuners), default=10)
+    right = min(3.4, 0.7 + 0.068 * max(longest, 16))
     figure = canvas.new(height * len(panels), left=0.8, right=right, bottom=0.55, top=0.4)
     if len(panels) > 1:
         figure.subplots_adjust(hspace=0.95 / (height - 0.95))
@@ -96,14 +97,19 @@ def _panel(axes: Any, panel: Panel, looks: Mapping[str, Look]) -> None:
     axes.set_title(panel.title)
     canvas.corner(axes, panel.corner)
     canvas.plain_ticks(axes.xaxis)
-    ends = [
-        canvas.End(float(bands[name]["median"].iloc[-1]), looks[name], x=float(bands[name]["x"].max()))
-        for name in shown
-    ]
+    ends = [_end(bands[name], looks[name]) for name in shown]
     untuned = [canvas.End(panel.untuned, UNTUNED)] if math.isfinite(panel.untuned) else []
     canvas.label_ends(axes, ends + untuned)
-    if not shown or not np.isfinite([end.y for end in ends]).any():
+    if not any(np.isfinite(frame["median"].to_numpy(float)).any() for frame in bands.values()):
+        axes.set_yticks([])
         axes.text(0.5, 0.5, "no run has a finite score", transform=axes.transAxes, ha="center", color=INK)
+
+
+def _end(band: pd.DataFrame, look: Look) -> canvas.End:
+    """The end of a median curve; where the median run failed, the label says so."""
+    y = float(band["median"].iloc[-1])
+    failed = look if math.isfinite(y) else replace(look, label=f"{look.label}: failed")
+    return canvas.End(y, failed, x=float(band["x"].max()))
 
 
 def _shown_values(panel: Panel, bands: list[pd.DataFrame]) -> list[float]:

@@ -251,6 +251,12 @@ def draw_importance(found: Importance, corner: str) -> Any:
     return figure
 
 
+def _luminance(color: Sequence[float]) -> float:
+    """Relative luminance (WCAG 2.1); above 0.179 black reads better than white."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in color[:3]]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
 def _level(level: object) -> str:
     return number(level, 3) if isinstance(level, float) else shorten(show(level), 12)
 
@@ -271,6 +277,10 @@ def _heat(axes: Any, heat: pd.DataFrame) -> None:
         cbar_kws={"label": "mean predicted rank\n(0 best, 1 worst)"},
         linewidths=0.5,
     )
+    mesh = axes.collections[0]
+    mesh.update_scalarmappable()
+    for words, color in zip(axes.texts, mesh.get_facecolors(), strict=False):
+        words.set_color("#000000" if _luminance(color) > 0.179 else "#ffffff")
     axes.grid(visible=False)
     axes.set_xticklabels([_level(level) for level in order[1]], rotation=30, ha="right", fontsize=8)
     axes.set_yticklabels([_level(level) for level in order[0]], rotation=0, fontsize=8)

@@ -69,7 +69,7 @@ class TrialRecord:
     score: float = column("objective at the best finite epoch, smaller is better; inf if there is none")
     reported: float = column("what stock KerasTuner would have told its oracle")
     best_epoch: int | None = column("absolute epoch of the score", "epoch")
-    first_epoch: int = column("epochs trained before this trial by the one that it continues", "epochs")
+    first_epoch: int = column("absolute epoch after which it starts; 0 where it continues no other", "epochs")
     epochs: int = column("epochs newly trained", "epochs")
     charged: int = column("epochs charged to the budget: at least one for a failed trial", "epochs")
     spent_epochs: int = column("epochs of the budget spent by the run up to the end of this trial", "epochs")

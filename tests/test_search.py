@@ -3,6 +3,7 @@
 import contextlib
 import math
 
+import numpy as np
 import pytest
 from toy import FailingTrainer, LadderTuner, RandomTuner, ToyWorkload, conduct_toy, timeless
 
@@ -126,7 +127,7 @@ def test_proposals_that_cost_nothing_end_the_run_as_exhausted(tmp_path):
 @pytest.mark.parametrize("tuner", [RandomTuner(), LadderTuner()])
 def test_resuming_from_every_line_of_the_journal_gives_the_same_journal(tmp_path, tuner):
     whole = conduct_toy(tmp_path / "whole.jsonl", tuner)
-    wanted = [timeless(entry) for entry in whole.entries if entry["kind"] != "start"]
+    wanted = [timeless(entry) for entry in whole.entries]
     for cut in range(len(whole.entries)):
         path = tmp_path / f"cut{cut}.jsonl"
         seen = []
@@ -138,8 +139,29 @@ def test_resuming_from_every_line_of_the_journal_gives_the_same_journal(tmp_path
         with contextlib.suppress(Interrupted):
             conduct_toy(path, tuner, stopping=stopping)
         resumed = conduct_toy(path, tuner)
-        assert [timeless(entry) for entry in resumed.entries if entry["kind"] != "start"] == wanted
+        assert [timeless(entry) for entry in resumed.entries] == wanted
     assert not list(tmp_path.glob("*.state"))
+
+
+def test_a_restart_begins_where_its_parent_was_asked_to_get_and_a_stopped_trial_is_not_resumed(tmp_path):
+    class Promoting(RandomTuner):
+        continues = True
+
+        def search(self, problem, evaluate, seed):
+            rng = np.random.default_rng(seed)
+            while True:
+                configuration = problem.space.sample(rng)
+                parent = evaluate(configuration, epochs=9)
+                if parent.epochs < 9 and math.isfinite(parent.score):
+                    assert evaluate(configuration, epochs=20, resume=parent.trial).epochs == 0
+                    evaluate(configuration, epochs=20, restart=parent.trial)
+                    return
+
+    parent, child = trials(conduct_toy(tmp_path / "run.jsonl", Promoting(), workload=ToyWorkload(patience=1)))[-2:]
+    assert parent["ended"]
+    assert parent["epochs"] < 9
+    assert child["first_epoch"] == 9
+    assert child["epochs"] <= 11
 
 
 def test_a_finished_run_is_not_touched(tmp_path):
@@ -187,7 +209,7 @@ def interrupted_in_trial(path, number, deaths):
         conduct_toy(path, RandomTuner(), stopping=stopping)
     with Journal(path, journal.read(path)) as log:
         for _ in range(deaths):
-            log.append({"kind": "start", "trial": number})
+            log.append({"kind": "death", "trial": number})
 
 
 def test_the_first_death_in_a_trial_is_forgiven_the_second_makes_it_crashed(tmp_path):
@@ -209,7 +231,7 @@ def test_three_crashed_trials_fail_the_run(tmp_path):
     with Journal(path, journal.read(path)) as log:
         for number in (3, 4):
             for _ in range(2):
-                log.append({"kind": "start", "trial": number})
+                log.append({"kind": "death", "trial": number})
     contents = conduct_toy(path, RandomTuner())
     assert [trial["status"] for trial in trials(contents)[1:]] == ["crashed"] * 3
     assert (contents.end["status"], contents.end["reason"]) == ("failed", "3 trials crashed their worker")

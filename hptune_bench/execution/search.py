@@ -6,11 +6,12 @@ tuner state is ever pickled, and the resumed run is identical to an uninterrupte
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,11 @@ class RunFailed(BaseException):
 
 
 class JournalMismatch(BaseException):
-    """What the tuner asks now is not what the journal says it asked before."""
+    """What the tuner asks now is not what the journal says it asked before, or what it asks for is gone."""
+
+
+class CannotWrite(BaseException):
+    """The disk refuses what a run must remember; that is no fault of its tuner, and the run stays unfinished."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ def conduct(setup: RunSetup, contents: Contents) -> Entry:
     Raises:
         Interrupted: ``setup.stopping`` said so.
         JournalMismatch: the journal belongs to another proposal sequence.
+        CannotWrite: the disk is full, or the folder is gone.
         UserError: the workload's own definition is wrong.
     """
     if contents.end is not None:
@@ -111,7 +117,9 @@ def conduct(setup: RunSetup, contents: Contents) -> Entry:
     with Journal(setup.path, contents) as journal:
         if not contents.entries:
             rows = {name: len(split) for name, split in _splits(data).items()}
-            journal.append({**setup.header, "kind": "run", "facts": {**data.facts, "cap": cap}, "rows": rows})
+            header = {**setup.header, "kind": "run", "facts": {**data.facts, "cap": cap}, "rows": rows}
+            with remembering(setup.path):
+                journal.append(header)
         evaluation = Evaluation(setup, journal, contents, data_seed)
         status, reason, detail = "done", "", ""
         try:
@@ -130,7 +138,8 @@ def conduct(setup: RunSetup, contents: Contents) -> Entry:
             status, reason, detail = "failed", first_line(error), traceback.format_exc()
         evaluation.finish_replay()
         if not contents.of_kind("retraining") and (retraining := evaluation.retrain_selected()) is not None:
-            journal.append(retraining)
+            with remembering(setup.path):
+                journal.append(retraining)
         end = {
             "kind": "end",
             "status": status,
@@ -140,9 +149,19 @@ def conduct(setup: RunSetup, contents: Contents) -> Entry:
             "unspent": evaluation.ledger.unspent,
             "wall_s": time.perf_counter() - began + evaluation.journaled_wall_s,
         }
-        journal.append(end)
+        with remembering(setup.path):
+            journal.append(end)
     states.discard(setup.path)
     return end
+
+
+@contextlib.contextmanager
+def remembering(path: Path) -> Iterator[None]:
+    """Tell the disk's errors from those of tuners and trainings, which are results."""
+    try:
+        yield
+    except OSError as error:
+        raise CannotWrite(f"{path}: cannot be written ({error.strerror})") from None
 
 
 class Evaluation:
@@ -154,7 +173,7 @@ class Evaluation:
         self.data_seed = data_seed
         self.ledger = Ledger(setup.limits)
         self._recorded = contents.of_kind("trial")
-        self._deaths = Counter(entry["trial"] for entry in contents.of_kind("start"))
+        self._deaths = Counter(entry["trial"] for entry in contents.of_kind("death"))
         self._timeouts = {entry["trial"]: entry for entry in contents.of_kind("timeout")}
         self._entries: list[Entry] = []
         self._trained: Counter[str] = Counter()
@@ -185,7 +204,7 @@ class Evaluation:
         except UserError as error:
             raise RunFailed(str(error)) from None
         parent = self._parent(resume if resume is not None else restart)
-        first_epoch = parent["first_epoch"] + parent["epochs"] if parent else 0
+        first_epoch = _first_epoch(parent, restarted=restart is not None)
         target = workload.full_epochs if epochs is None else epochs
         if parent is not None and (target <= first_epoch or (resume is not None and parent["ended"])):
             return self._free(parent)
@@ -211,7 +230,8 @@ class Evaluation:
             if granted <= 0:
                 raise BudgetExhausted
             entry = self._trial(number, request, parent, first_epoch, granted, tuner_s)
-            self.journal.append(entry)
+            with remembering(self.setup.path):
+                self.journal.append(entry)
             self.setup.progress({"event": "trial", **_headline(entry), "best": min(self._best, entry["score"])})
         return self._account(entry)
 
@@ -291,7 +311,6 @@ class Evaluation:
         if self._deaths[number] >= MAX_DEATHS:
             why = f"the worker died {self._deaths[number]} times in this trial"
             return {**entry, "status": "crashed", "error": why}
-        self.journal.append({"kind": "start", "trial": number}, durable=False)
         self.setup.progress(
             {
                 "event": "start",
@@ -310,7 +329,8 @@ class Evaluation:
             entry["train_s"], entry["cpu_s"] = time.perf_counter() - began, time.process_time() - cpu
             return entry
         if outcome.state is not None:
-            states.save(self.setup.path, number, outcome.state)
+            with remembering(self.setup.path):
+                states.save(self.setup.path, number, outcome.state)
         entry.update(self._described(outcome, first_epoch, granted, target=request["epochs"]))
         if entry["score"] < self._best:
             entry["incumbent"] = True
@@ -318,13 +338,19 @@ class Evaluation:
             if self.setup.workload.test_metric in entry["test"]:
                 sign = _sign(self.setup.workload.direction)
                 entry["test_score"] = sign * entry["test"][self.setup.workload.test_metric]
-            states.save_weights(self.setup.path, outcome.weights())
+            with remembering(self.setup.path):
+                states.save_weights(self.setup.path, outcome.weights())
         return entry
 
     def _job(self, request: Mapping[str, Any], parent: Entry | None, first_epoch: int, granted: int) -> Job:
         configuration = request["configuration"]
         start = states.load(self.setup.path, parent["trial"]) if parent is not None else None
         if parent is not None and start is None:
+            if parent["epochs"]:
+                raise JournalMismatch(
+                    f"{self.setup.path}: the weights of trial {parent['trial']} are gone; delete this journal to have "
+                    "the run done again"
+                )
             raise ValueError(f"trial {parent['trial']} left no weights to continue from")
         return Job(
             configuration=configuration,
@@ -420,6 +446,17 @@ def first_line(error: BaseException) -> str:
     """An exception as class and first line."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+
+
+def _first_epoch(parent: Entry | None, restarted: bool) -> int:
+    """Where a trial starts: after the last epoch of the one that it continues exactly.
+
+    A restart starts where its parent was asked to get, even if early stopping ended that before: so does the stock
+    Hyperband, whose promoted trials get ``tuner/initial_epoch`` from the schedule.
+    """
+    if parent is None:
+        return 0
+    return parent["request"]["epochs"] if restarted else parent["first_epoch"] + parent["epochs"]
 
 
 def _splits(data: Data) -> dict[str, Split]:

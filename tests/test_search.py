@@ -151,17 +151,18 @@ def test_a_restart_begins_where_its_parent_was_asked_to_get_and_a_stopped_trial_
             rng = np.random.default_rng(seed)
             while True:
                 configuration = problem.space.sample(rng)
-                parent = evaluate(configuration, epochs=9)
-                if parent.epochs < 9 and math.isfinite(parent.score):
-                    assert evaluate(configuration, epochs=20, resume=parent.trial).epochs == 0
-                    evaluate(configuration, epochs=20, restart=parent.trial)
+                parent = evaluate(configuration, epochs=60)
+                if parent.epochs < 60 and math.isfinite(parent.score):
+                    assert evaluate(configuration, epochs=90, resume=parent.trial).epochs == 0
+                    evaluate(configuration, epochs=90, restart=parent.trial)
                     return
 
-    parent, child = trials(conduct_toy(tmp_path / "run.jsonl", Promoting(), workload=ToyWorkload(patience=1)))[-2:]
+    workload, limits = ToyWorkload(patience=1), Limits(epochs=10_000)
+    parent, child = trials(conduct_toy(tmp_path / "run.jsonl", Promoting(), workload=workload, limits=limits))[-2:]
     assert parent["ended"]
-    assert parent["epochs"] < 9
-    assert child["first_epoch"] == 9
-    assert child["epochs"] <= 11
+    assert parent["epochs"] < 60
+    assert child["first_epoch"] == 60
+    assert child["epochs"] <= 30
 
 
 def test_a_finished_run_is_not_touched(tmp_path):

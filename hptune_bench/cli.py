@@ -41,7 +41,9 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        print(f"hptune-bench: {error}", file=sys.stderr)  # noqa: T201 - the one place that speaks to the user in errors
+        from hptune_bench.report.text import clean
+
+        print(f"hptune-bench: {clean(error)}", file=sys.stderr)  # noqa: T201 - the one place that speaks in errors
         raise SystemExit(2) from None
 
 
@@ -100,12 +102,13 @@ def run(
         )
         screen.search_spaces(console, campaign.workloads)
         summary = campaign.run(fresh=fresh)
-    console.print(f"{summary.done} of {summary.planned} runs done, {summary.failed} failed.")
+    missing = f", {summary.missing} missing" if summary.missing else ""
+    console.print(f"{summary.done} of {summary.planned} runs done, {summary.failed} failed{missing}.")
     console.print(f"Report: {folder / 'report.md'}" if report else f"Tables: {folder}", soft_wrap=True)
     if summary.interrupted:
         console.print("Interrupted: the same command goes on where this one stopped.")
         raise typer.Exit(130)
-    if summary.failed:
+    if summary.failed or summary.missing:
         raise typer.Exit(1)
 
 

@@ -60,7 +60,7 @@ def check_files(folder: Path, *, report: bool = True) -> Iterator[Check]:
     try:
         yield _tables(folder, definition_of(campaign))
     except journal.JournalDamaged as damage:
-        yield Check("tables from journals", "differs", str(damage))
+        yield Check("tables from journals", "differs", damage.what)
     if report:
         yield _report(folder, campaign)
 
@@ -187,21 +187,12 @@ def _tables(folder: Path, benchmark: Benchmark) -> Check:
         for name in ("runs", "noise", "stock_clock"):
             if (folder / name).exists():
                 (target / name).symlink_to((folder / name).resolve(), target_is_directory=True)
-        collect.collect(target, found_runs(folder, described), described)
+        collect.collect(target, collect.found_runs(folder, described), described)
         for name in TABLES:
             if _digest(folder / name) != _digest(target / name):
                 return Check("tables from journals", "differs", f"{name} is not what the journals give")
     return Check(
         "tables from journals", "ok", f"{', '.join(name for name in TABLES if (folder / name).exists())} agree"
-    )
-
-
-def found_runs(folder: Path, workloads: Iterable[str]) -> list[RunId]:
-    """Every run that has a journal in the folder."""
-    return sorted(
-        RunId(name, path.parent.name, int(path.stem[1:]))
-        for name in workloads
-        for path in (folder / "runs" / name).glob("*/s*.jsonl")
     )
 
 
@@ -312,7 +303,7 @@ class _Refusing:
 def _ask(setup: RunSetup, contents: Contents) -> Check:
     name = f"{setup.run}: proposals"
     trials = contents.of_kind("trial")
-    kept = tuple(entry for entry in contents.entries if entry["kind"] not in ("end", "start"))
+    kept = tuple(entry for entry in contents.entries if entry["kind"] != "end")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.jsonl"
         with journal.Journal(path, Contents((), 0, False)) as log:

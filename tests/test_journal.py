@@ -33,10 +33,15 @@ def test_an_entry_survives_the_journal_to_the_last_bit(entry):
     assert same(journal.decode_line(line[:-1]), entry)
 
 
+def line(number):
+    header = {"kind": "run", "definition": {}, "facts": {"third": 1 / 3}}
+    return {"kind": "death", "trial": number, "third": number / 3} if number else header
+
+
 def written(path, count=5):
     with Journal(path, journal.read(path)) as log:
         for number in range(count):
-            log.append({"kind": "trial", "trial": number, "score": number / 3})
+            log.append(line(number))
     return path.read_bytes()
 
 
@@ -52,7 +57,7 @@ def test_every_torn_tail_is_dropped_and_written_over(tmp_path):
         assert contents.torn == (cut > len(b"".join(lines[:intact])))
         with Journal(path, contents) as log:
             for number in range(intact, 5):
-                log.append({"kind": "trial", "trial": number, "score": number / 3})
+                log.append(line(number))
         assert path.read_bytes() == whole
 
 

@@ -6,14 +6,16 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hptune_bench.benchmark import RunId
+from hptune_bench.errors import UserError
 from hptune_bench.execution import journal
-from hptune_bench.execution.journal import Contents, Entry
+from hptune_bench.execution.journal import Contents, Entry, JournalDamaged
 from hptune_bench.files import write_atomic
 from hptune_bench.interfaces import Direction
 from hptune_bench.records import EpochRecord, NoiseRecord, Record, RunRecord, TrialRecord, row
@@ -30,6 +32,21 @@ class Described:
     objective: str
     direction: Direction
     metrics: Mapping[str, Direction]
+
+
+_JOURNAL = re.compile(r"s(\d{2,6})\.jsonl")
+
+
+def found_runs(folder: Path, workloads: Iterable[str]) -> list[RunId]:
+    """Every run of these workloads that has a journal in the folder."""
+    found = []
+    for name in workloads:
+        for path in (folder / "runs" / name).glob("*/s*.jsonl"):
+            if match := _JOURNAL.fullmatch(path.name):
+                run = RunId(name, path.parent.name, int(match[1]))
+                if path.name == Path(run.path).name:
+                    found.append(run)
+    return sorted(found)
 
 
 def noise_path(workload: str) -> str:
@@ -58,6 +75,7 @@ def collect(folder: Path, runs: Iterable[RunId], workloads: Mapping[str, Describ
         contents = journal.read(folder / run.path)
         if not contents.entries:
             continue
+        _check_history(folder / run.path, contents, workloads[run.workload])
         record, trials, epochs = records_of(run, contents, workloads[run.workload])
         run_rows.append(record)
         trial_rows += trials
@@ -68,7 +86,7 @@ def collect(folder: Path, runs: Iterable[RunId], workloads: Mapping[str, Describ
         noise_rows += retrainings(name, "", 1, journal.read(folder / noise_path(name)))
         measured = folder / stock_clock_path(name)
         if measured.exists():
-            clock += json.loads(measured.read_text(encoding="utf-8"))
+            clock += _clock(measured)
     tables = {
         "runs.csv": [row(record) for record in run_rows],
         "trials.csv": [row(record) for record in trial_rows],
@@ -84,6 +102,28 @@ def collect(folder: Path, runs: Iterable[RunId], workloads: Mapping[str, Describ
         else:
             (folder / name).unlink(missing_ok=True)
     return written
+
+
+def _check_history(path: Path, contents: Contents, workload: Described) -> None:
+    """Every trained epoch has the objective."""
+    for line, entry in enumerate(contents.entries, start=1):
+        if entry["kind"] == "trial" and entry["epochs"] and workload.objective not in entry["history"]:
+            raise JournalDamaged(path, line, f"key 'history' lacks {workload.objective!r}")
+
+
+def _clock(path: Path) -> list[dict[str, Any]]:
+    """The measured cost of stock Keras.
+
+    Raises:
+        UserError: it is not what a campaign writes.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: is not valid JSON ({error}); delete it to have it measured again") from None
+    if not isinstance(rows, list) or not all(isinstance(entry, dict) for entry in rows):
+        raise UserError(f"{path}: is no list of measurements; delete it to have them made again")
+    return rows
 
 
 def records_of(

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hptune_bench.errors import UserError
+from hptune_bench.execution.entries import check
+
 Entry = dict[str, Any]
 
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -23,12 +26,17 @@ MAX_LINE = 64 * 2**20
 """Bytes of the longest line that is read: a journal is data from outside, and must not fill the memory."""
 
 
-class JournalDamaged(Exception):
-    """A line before the last is no longer what was written."""
+class JournalDamaged(UserError):
+    """A line before the last is no longer what was written.
+
+    Attributes:
+        what: file, line and damage, without the remedy.
+    """
 
     def __init__(self, path: Path, line: int, why: str) -> None:
-        super().__init__(f"{path}: line {line} is damaged ({why})")
         self.path, self.line = path, line
+        self.what = f"{path}: line {line} is damaged ({why})"
+        super().__init__(f"{self.what}; restore the file, or run the benchmark again to have this run done again")
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class Contents:
 
 
 def encode_line(entry: Mapping[str, Any]) -> bytes:
-    body = json.dumps(_to_json(entry), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    body = json.dumps(_to_json(entry), separators=(",", ":"), allow_nan=False)
     return b'{"crc":"%08x","entry":%s}\n' % (zlib.crc32(body.encode()), body.encode())
 
 
@@ -70,7 +78,10 @@ def decode_line(line: bytes) -> Entry:
         raise ValueError("it does not have the form of a journal line")
     if b"%08x" % zlib.crc32(body) != prefix[8:16]:
         raise ValueError("its checksum does not match")
-    entry = json.loads(body)
+    try:
+        entry = json.loads(body)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
         raise ValueError("it holds no entry")
     return _from_json(entry)
@@ -80,10 +91,10 @@ def read(path: Path) -> Contents:
     """Read a journal; a missing file is an empty one.
 
     Raises:
-        JournalDamaged: a line other than a torn last one is not intact.
+        JournalDamaged: a line other than a torn last one is not intact, or holds what no run writes.
     """
     entries: list[Entry] = []
-    length = 0
+    length = trials = 0
     torn = False
     try:
         stream = path.open("rb")
@@ -99,7 +110,10 @@ def read(path: Path) -> Contents:
                 torn = True
                 break
             try:
-                entries.append(decode_line(line[:-1]))
+                entry = decode_line(line[:-1])
+                check(entry, trials, first=not entries)
+                trials += entry["kind"] == "trial"
+                entries.append(entry)
             except ValueError as error:
                 raise JournalDamaged(path, number, str(error)) from None
             length += len(line)
@@ -112,16 +126,26 @@ class Journal:
     def __init__(self, path: Path, contents: Contents) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._stream = path.open("ab")
+        self._stream = path.open("ab", buffering=0)  # what a full disk refuses must not be written later, by surprise
         if contents.torn:
             self._stream.truncate(contents.length)
 
     def append(self, entry: Mapping[str, Any], *, durable: bool = True) -> None:
-        """Write one entry; ``durable`` forces it to the disk before it returns."""
-        self._stream.write(encode_line(entry))
-        self._stream.flush()
-        if durable:
-            os.fsync(self._stream.fileno())
+        """Write one entry; ``durable`` forces it to the disk before it returns.
+
+        Raises:
+            OSError: it could not be written; the journal is as it was before.
+        """
+        before = self._stream.seek(0, os.SEEK_END)
+        rest = memoryview(encode_line(entry))
+        try:
+            while rest:
+                rest = rest[self._stream.write(rest) :]
+            if durable:
+                os.fsync(self._stream.fileno())
+        except OSError:
+            self._stream.truncate(before)
+            raise
 
     def close(self) -> None:
         self._stream.close()

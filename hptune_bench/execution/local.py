@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -19,21 +20,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hptune_bench.errors import UserError
+
+MAX_STILLBORN = 3
+"""Workers in a row that end before they are ready, after which the campaign is given up."""
+
 Task = Mapping[str, Any]
 Event = Mapping[str, Any]
 
 
 @dataclass
 class Worker:
-    """One process and what it is doing."""
+    """One process and what it is doing.
+
+    Attributes:
+        overdue: the trial for which it was killed; it may have ended that one just before.
+    """
 
     slot: int
     process: subprocess.Popen[str]
+    ready: bool = False
     task: Task | None = None
     trial: int | None = None
     trial_began: float = 0.0
-    timed_out: bool = False
-    retiring: bool = False
+    overdue: int | None = None
     buffer: str = field(default="", repr=False)
 
 
@@ -44,13 +54,15 @@ class Callbacks:
     Attributes:
         event: anything a worker says, with the task it is about and the slot of the worker.
         done: a task ended with this event.
-        died: a worker died in this task (with the trial and seconds if it was killed for its timeout); returns True
-            where the task is to be started again.
+        died: a worker died in this task (with the trial it was in, and the seconds if it was killed for its timeout);
+            returns True where the task is to be started again.
+        stopping: called once after ``stop``, outside of any signal handler.
     """
 
     event: Callable[[int, Task, Event], None]
     done: Callable[[Task, Event], None]
     died: Callable[[Task, int | None, float | None], bool]
+    stopping: Callable[[], None] = lambda: None
 
 
 class LocalExecutor:
@@ -65,39 +77,34 @@ class LocalExecutor:
         self._workers: dict[int, Worker] = {}
         self._selector = selectors.DefaultSelector()
         self._stopping = False
+        self._stillborn = 0
 
     def run(self, tasks: Iterable[Task]) -> None:
         """Work until nothing is left. On any exception the workers are killed."""
         self._queue.extend(tasks)
+        announced = False
         try:
-            for slot in range(min(self._size, len(self._queue))):
+            for slot in range(0 if self._stopping else min(self._size, len(self._queue))):
                 self._spawn(slot)
             while self._workers:
+                if self._stopping and not announced:
+                    announced = True
+                    self._callbacks.stopping()
                 for key, _ in self._selector.select(timeout=0.5):
                     self._read(key.data)
                 self._kill_overdue()
         finally:
-            for worker in list(self._workers.values()):
+            for worker in self._workers.values():
                 worker.process.kill()
+            for worker in self._workers.values():
                 worker.process.wait()
             self._selector.close()
 
-    def add(self, task: Task) -> None:
-        """Queue one more task (callbacks may)."""
-        self._queue.append(task)
-
     def stop(self) -> None:
-        """Let every worker finish its trial, then end."""
+        """Let every worker finish its trial, then end. Safe in a signal handler: it writes to no stream."""
         self._stopping = True
-        self._queue.clear()
-        for worker in self._workers.values():
-            self._tell(worker, {"kind": "stop"})
-            if worker.task is None:
-                self._tell(worker, {"kind": "quit"})
-
-    @property
-    def pids(self) -> list[int]:
-        return [worker.process.pid for worker in self._workers.values()]
+        for worker in list(self._workers.values()):
+            worker.process.send_signal(signal.SIGUSR1)
 
     def _spawn(self, slot: int) -> None:
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -140,6 +147,7 @@ class LocalExecutor:
     def _heard(self, worker: Worker, event: Event) -> None:
         kind = event["event"]
         if kind == "ready":
+            worker.ready, self._stillborn = True, 0
             self._give(worker)
             return
         assert worker.task is not None
@@ -149,15 +157,14 @@ class LocalExecutor:
             worker.trial = None
         if kind == "done":
             task, worker.task, worker.trial = worker.task, None, None
-            worker.retiring = event["retire"]
             self._callbacks.done(task, event)
-            if not worker.retiring:
+            if not event["retire"]:
                 self._give(worker)
         else:
             self._callbacks.event(worker.slot, worker.task, event)
 
     def _give(self, worker: Worker) -> None:
-        if self._queue:
+        if self._queue and not self._stopping:
             worker.task = self._queue.popleft()
             self._tell(worker, worker.task)
         else:
@@ -178,11 +185,20 @@ class LocalExecutor:
         with contextlib.suppress(BrokenPipeError):
             worker.process.stdin.close()
         del self._workers[worker.slot]
+        if not worker.ready:
+            self._stillborn += 1
+            if self._stillborn >= MAX_STILLBORN and not self._stopping:
+                log = self._logs / f"worker-{worker.slot + 1}.log"
+                raise UserError(f"{log}: no worker process can start here; this log says why")
         if worker.task is not None and not self._stopping:
-            seconds = time.monotonic() - worker.trial_began if worker.timed_out else None
-            if self._callbacks.died(worker.task, worker.trial, seconds):
+            if worker.overdue is not None and worker.overdue != worker.trial:
+                again = True  # it had gone on to the next trial when it was killed: nobody's fault
+            else:
+                seconds = None if worker.overdue is None else time.monotonic() - worker.trial_began
+                again = self._callbacks.died(worker.task, worker.trial, seconds)
+            if again:
                 self._queue.appendleft(worker.task)
-        if self._queue:
+        if self._queue and not self._stopping:
             self._spawn(worker.slot)
 
     def _kill_overdue(self) -> None:
@@ -190,5 +206,5 @@ class LocalExecutor:
             return
         for worker in self._workers.values():
             if worker.trial is not None and time.monotonic() - worker.trial_began > self._timeout:
-                worker.timed_out = True
+                worker.overdue = worker.trial
                 worker.process.kill()

@@ -27,11 +27,15 @@ def locked(folder: Path) -> Iterator[None]:
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             stream.seek(0)
             holder = stream.read(32).strip() or "unknown"
             raise UserError(
                 f"{folder}: process {holder} is writing here; wait for it, stop it, or choose another folder with --out"
+            ) from None
+        except OSError as error:
+            raise UserError(
+                f"{folder}: cannot be locked ({error.strerror}); choose a folder on a local disk with --out"
             ) from None
         stream.seek(0)
         stream.truncate()

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from hptune_bench.benchmark import RunId
+from hptune_bench.report.text import clean
 
 
 class PlainObserver:
@@ -55,7 +56,7 @@ class PlainObserver:
         return f", about {clock(seconds)} left" if self._done < self._total else ""
 
     def _say(self, text: str) -> None:
-        self.console.print(Text(text), soft_wrap=True)
+        self.console.print(Text(clean(text)), soft_wrap=True)
 
 
 class LiveObserver(PlainObserver):
@@ -93,7 +94,9 @@ class LiveObserver(PlainObserver):
             self._live.update(self._picture())
 
     def _picture(self) -> Group:
-        lines = [Text.from_markup(f"[bold]{slot + 1}[/] {escape(text)}") for slot, text in sorted(self._slots.items())]
+        lines = [
+            Text.from_markup(f"[bold]{slot + 1}[/] {escape(clean(text))}") for slot, text in sorted(self._slots.items())
+        ]
         elapsed = clock(time.monotonic() - self._began)
         lines.append(Text(f"{self._done} of {self._total} runs, {elapsed} so far{self._left()}", style="cyan"))
         for line in lines:

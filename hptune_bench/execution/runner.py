@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
+import errno
 import hashlib
 import json
 import shutil
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -20,7 +22,7 @@ from hptune_bench import __version__, registry
 from hptune_bench.benchmark import Benchmark, RunId, WorkloadEntry, expand
 from hptune_bench.environment import TRAINING_PACKAGES, environment, versions
 from hptune_bench.errors import UserError
-from hptune_bench.execution import collect, journal
+from hptune_bench.execution import collect, journal, states
 from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.local import Callbacks, LocalExecutor
 from hptune_bench.execution.lock import locked
@@ -30,6 +32,8 @@ from hptune_bench.interfaces import Workload
 
 MAX_TASK_DEATHS = 3
 """Deaths of a task's worker, outside any trial, after which the task is given up."""
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG, errno.ENOTDIR}
 
 Task = dict[str, Any]
 
@@ -58,6 +62,11 @@ class Summary:
     done: int
     failed: int
     interrupted: bool
+
+    @property
+    def missing(self) -> int:
+        """Runs that are not finished."""
+        return self.planned - self.done - self.failed
 
 
 @dataclass
@@ -90,6 +99,7 @@ class Campaign:
         self._deaths: Counter[str] = Counter()
         self._warnings: list[str] = []
         self._started = _now()
+        self._environment = environment()
         self._executor: LocalExecutor | None = None
         self._interrupts = 0
 
@@ -136,12 +146,15 @@ class Campaign:
 
     def _read(self, run: RunId) -> journal.Contents:
         """A run's journal; a damaged one is put aside, so that the run is done again."""
-        path = self.folder / run.path
+        return self._intact(self.folder / run.path)
+
+    def _intact(self, path: Path) -> journal.Contents:
         try:
             contents = journal.read(path)
         except journal.JournalDamaged as damage:
             path.replace(path.with_suffix(".damaged"))
-            self._note(f"{damage}; the run is done again, the damaged journal is kept beside it as .damaged")
+            states.discard(path)
+            self._note(f"{damage.what}; the run is done again, the damaged journal is kept beside it as .damaged")
             return journal.read(path)
         if contents.torn:
             self._note(f"{path}: its last line was torn off and is dropped")
@@ -159,32 +172,42 @@ class Campaign:
         Raises:
             UserError: the folder is locked, not writable, or holds results of another definition.
         """
-        with locked(self.folder):
+        with _disk_errors(self.folder), locked(self.folder):
             if fresh:
                 discard(self.folder)
-            definitions = self._definitions()
+            self._definitions_now = definitions = self._definitions()
             done = self._check_folder(definitions)
+            for path in self._beside():
+                self._intact(path)
             self.observer.planned(self.runs, done)
-            write_manifest(self.folder, self._manifest("running", definitions))
+            self._write_manifest("running")
             todo = [run for run in self.runs if run not in set(done)]
             self._pending = Counter(run.seed for run in todo)
-            tasks = self._tasks(todo, definitions)
-            previous = self._catch_signals()
             try:
-                if tasks:
-                    self._execute(tasks)
-                if not self._interrupts:
-                    models = self._model_tasks(definitions)
-                    if models:
+                with self._catching_signals():
+                    tasks = self._tasks(todo, definitions)
+                    if tasks:
+                        self._execute(tasks)
+                    if not self._interrupts and (models := self._model_tasks(definitions)):
                         self._execute(models)
-            finally:
-                for number, handler in previous.items():
-                    signal.signal(number, handler)
-            return self._finish(definitions)
+            except KeyboardInterrupt:  # at once: without a report, but with tables and manifest that say what is there
+                self._collect()
+                self._write_manifest("interrupted")
+                raise
+            return self._finish()
+
+    def _beside(self) -> Iterator[Path]:
+        """Journals that the tables are made from and that are no planned run's."""
+        for name in self.workloads:
+            yield self.folder / collect.noise_path(name)
+        for run in set(self._all_runs()) - set(self.runs):
+            yield self.folder / run.path
 
     def _execute(self, tasks: list[Task]) -> None:
-        callbacks = Callbacks(event=self.observer.event, done=self._done, died=self._died)
+        callbacks = Callbacks(self.observer.event, self._done, self._died, self.observer.stopping)
         self._executor = LocalExecutor(self.workers, self.folder / "logs", callbacks, self.benchmark.trial_timeout)
+        if self._interrupts:
+            self._executor.stop()  # the signal came before there was anything to stop
         try:
             self._executor.run(tasks)
         finally:
@@ -254,11 +277,11 @@ class Campaign:
     # --- what the executor reports -------------------------------------------------------------------------------
 
     def _done(self, task: Mapping[str, Any], event: Mapping[str, Any]) -> None:
+        if event["status"] == "unwritable":
+            raise UserError(f"{event['reason']}; mend that and give the same command to go on")
         self.observer.finished(task, event["status"])
         if event["status"] == "error":
             self._note(f"{_name(task)}: {event['reason']}")
-            if task["kind"] == "run" and not event.get("keep"):
-                self._append(task, _failed(event["reason"]))
         if task["kind"] == "run" and event["status"] != "interrupted":
             self._close_round(task["seed"])
 
@@ -266,6 +289,7 @@ class Campaign:
         self._pending[seed] -= 1
         if self._pending[seed] == 0:
             self._collect()
+            self._write_manifest("running")
             self.observer.round_done(seed)
             if any(self._pending.values()):
                 self.on_round(False)
@@ -276,9 +300,13 @@ class Campaign:
             self._done(task, end)  # it died between its last line and its last word
             return False
         if task["kind"] == "run" and trial is not None:
-            if seconds is not None:
+            if seconds is None:
+                self._append(task, {"kind": "death", "trial": trial})
+                what = f"the worker died in trial {trial}"
+            else:
                 self._append(task, {"kind": "timeout", "trial": trial, "seconds": seconds, "error": _timeout(seconds)})
-            self.observer.note(f"{name}: the worker died in trial {trial}; the run goes on from its journal")
+                what = f"trial {trial} was killed after {seconds:.0f} s"
+            self.observer.note(f"{name}: {what}; the run goes on from its journal")
             return True
         self._deaths[name] += 1
         if self._deaths[name] < MAX_TASK_DEATHS:
@@ -298,16 +326,23 @@ class Campaign:
                 log.append({**task["header"], "kind": "run", "facts": {}})
             log.append(entry)
 
-    def _catch_signals(self) -> dict[int, Any]:
+    @contextlib.contextmanager
+    def _catching_signals(self) -> Iterator[None]:
         if threading.current_thread() is not threading.main_thread():
-            return {}
-        return {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+            yield
+            return
+        previous = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        """The first signal ends politely, the second at once. It may come amid a write: nothing is written here."""
         self._interrupts += 1
         if self._interrupts > 1:
             raise KeyboardInterrupt
-        self.observer.stopping()
         if self._executor is not None:
             self._executor.stop()
 
@@ -324,13 +359,9 @@ class Campaign:
 
     def _all_runs(self) -> list[RunId]:
         """The planned runs, and others of these workloads that an earlier, larger campaign left in the folder."""
-        found = set(self.runs)
-        for name in self.workloads:
-            for path in (self.folder / "runs" / name).glob("*/s*.jsonl"):
-                found.add(RunId(name, path.parent.name, int(path.stem[1:])))
-        return sorted(found)
+        return sorted({*self.runs, *collect.found_runs(self.folder, self.workloads)})
 
-    def _finish(self, definitions: Mapping[str, Mapping[str, Any]]) -> Summary:
+    def _finish(self) -> Summary:
         self._collect()
         ends = [journal.read(self.folder / run.path).end for run in self.runs]
         summary = Summary(
@@ -339,17 +370,21 @@ class Campaign:
             failed=sum(end is not None and end["status"] == "failed" for end in ends),
             interrupted=bool(self._interrupts),
         )
-        complete = summary.done + summary.failed == summary.planned
-        if complete:
+        if not summary.missing:
             for run in self.runs:
                 (self.folder / run.path).with_suffix(".best.npz").unlink(missing_ok=True)
-        manifest = self._manifest("finished" if complete else "interrupted", definitions)
-        write_manifest(self.folder, manifest)
+        manifest = self._write_manifest("interrupted" if summary.missing else "finished")
         self.on_round(True)
         write_manifest(self.folder, {**manifest, "files": checksums(self.folder)})
         return summary
 
-    def _manifest(self, status: str, definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    def _write_manifest(self, status: str) -> dict[str, Any]:
+        manifest = self._manifest(status)
+        write_manifest(self.folder, manifest)
+        return manifest
+
+    def _manifest(self, status: str) -> dict[str, Any]:
+        definitions = self._definitions_now
         journals = {run: journal.read(self.folder / run.path) for run in self.runs}
         finished = sum(contents.end is not None for contents in journals.values())
         workloads = {}
@@ -392,7 +427,7 @@ class Campaign:
             "started": self._started,
             "finished": None if status == "running" else _now(),
             "benchmark": definition,
-            "environment": environment(),
+            "environment": self._environment,
             "workers": self.workers,
             "workloads": workloads,
             "planned_runs": len(self.runs),
@@ -410,6 +445,20 @@ def _seen(workload: str, journals: Mapping[RunId, journal.Contents]) -> dict[str
     notes = [contents.end["trainer_note"] for contents in mine if contents.end and contents.end.get("trainer_note")]
     rows = next((contents.entries[0].get("rows") for contents in mine), None)
     return {"trainer_note": notes[0] if notes else None, "rows": rows}
+
+
+@contextlib.contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """A disk that is full, broken or not ours is the user's to mend; what was written until then stays."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        raise UserError(
+            f"{error.filename or folder}: cannot be written ({error.strerror}); mend that and give the same command "
+            "to go on"
+        ) from None
 
 
 def discard(folder: Path) -> None:

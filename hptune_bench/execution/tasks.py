@@ -16,7 +16,16 @@ from hptune_bench import registry
 from hptune_bench.benchmark import RunId
 from hptune_bench.execution import journal, seeds, states
 from hptune_bench.execution.ledger import Limits
-from hptune_bench.execution.search import Interrupted, JournalMismatch, RunSetup, conduct, first_line, retrain
+from hptune_bench.execution.search import (
+    CannotWrite,
+    Interrupted,
+    JournalMismatch,
+    RunSetup,
+    conduct,
+    first_line,
+    remembering,
+    retrain,
+)
 from hptune_bench.files import write_atomic
 from hptune_bench.interfaces import Trainer, Tuner, Workload
 
@@ -25,9 +34,10 @@ Task = Mapping[str, Any]
 
 
 def perform(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
-    """Do one task and say how it ended: ``{"status": "done" | "failed" | "interrupted" | "error", ...}``.
+    """Do one task and say how it ended: ``{"status": ..., "reason": ...}``.
 
-    With ``keep``, an error must leave the journal as it is.
+    ``done``, ``failed``, ``interrupted``; ``error``: it could not be done, and nothing was decided; ``unwritable``: the
+    disk refuses to remember it.
     """
     kinds = {"run": _run, "noise": _noise, "stock_clock": _stock_clock, "model": _model}
     try:
@@ -35,7 +45,9 @@ def perform(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, A
     except Interrupted:
         return {"status": "interrupted"}
     except JournalMismatch as mismatch:
-        return {"status": "error", "reason": str(mismatch), "keep": True}
+        return {"status": "error", "reason": str(mismatch)}
+    except CannotWrite as failure:
+        return {"status": "unwritable", "reason": str(failure)}
     except Exception as error:  # noqa: BLE001 - a task that cannot be done must not take the worker with it
         traceback.print_exc()
         return {"status": "error", "reason": first_line(error)}
@@ -72,11 +84,14 @@ def _noise(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, An
     data_seed = seeds.data_seed(setup.workload.family, task["seed"])
     with journal.Journal(setup.path, contents) as log:
         if not contents.entries:
-            log.append({**setup.header, "kind": "run", "facts": {}})
+            with remembering(setup.path):
+                log.append({**setup.header, "kind": "run", "facts": {}})
         for repeat in range(done + 1, task["repeats"] + 1):
             if stopping():
                 raise Interrupted
-            log.append(retrain(setup, setup.workload.untuned, data_seed, repeat, salt="noise"))
+            entry = retrain(setup, setup.workload.untuned, data_seed, repeat, salt="noise")
+            with remembering(setup.path):
+                log.append(entry)
     return {"status": "done"}
 
 

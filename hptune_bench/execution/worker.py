@@ -26,6 +26,8 @@ Send = Callable[[Mapping[str, Any]], None]
 def main() -> None:
     """Serve tasks until the input closes, a ``quit`` comes, or this process has grown enough to be replaced."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
+    stopping = threading.Event()
+    signal.signal(signal.SIGUSR1, lambda number, frame: stopping.set())  # the parent: no further trial
     out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)
 
@@ -33,8 +35,7 @@ def main() -> None:
         out.write(json.dumps(event) + "\n")
 
     tasks: queue.Queue[dict[str, Any]] = queue.Queue()
-    stopping = threading.Event()
-    threading.Thread(target=_listen, args=(sys.stdin, tasks, stopping), daemon=True).start()
+    threading.Thread(target=_listen, args=(sys.stdin, tasks), daemon=True).start()
     _pin(int(os.environ.get("HPTUNE_BENCH_CORE", "0")))
     send({"event": "ready"})
     while True:
@@ -59,13 +60,9 @@ def _pin(slot: int) -> None:
         os.sched_setaffinity(0, {allowed[slot % len(allowed)]})
 
 
-def _listen(stream: TextIO, tasks: queue.Queue[dict[str, Any]], stopping: threading.Event) -> None:
+def _listen(stream: TextIO, tasks: queue.Queue[dict[str, Any]]) -> None:
     for line in stream:
-        message = json.loads(line)
-        if message["kind"] == "stop":
-            stopping.set()
-        else:
-            tasks.put(message)
+        tasks.put(json.loads(line))
     os._exit(1)
 
 

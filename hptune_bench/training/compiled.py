@@ -57,6 +57,7 @@ class CompiledTrainer:
     Attributes:
         structures: programs compiled so far in this process by this trainer; XLA never frees one, so a worker may want
             to end before it becomes too large.
+        engines: the live ones by structure, the least recently used first.
         note: why a model was trained otherwise than the workload asked, the first time that happened.
     """
 
@@ -69,7 +70,7 @@ class CompiledTrainer:
         self._load = functools.lru_cache(maxsize=2)(workload.load)
         self._tensors = functools.lru_cache(maxsize=2)(lambda data_seed: tensors(self.data(data_seed)))
         self._orders = functools.lru_cache(maxsize=4)(_order_tensor)
-        self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self.engines: OrderedDict[str, Engine] = OrderedDict()
         self._refused: dict[str, str] = {}
         self._rehearse = Rehearsal(workload)
         self._stock = stock.StockTrainer(workload)
@@ -105,7 +106,7 @@ class CompiledTrainer:
             plan = dataclasses.replace(plan, xla=False, validation_batch=fit.batch_size)
         if key in self._refused:
             return self._with_stock(job, self._refused[key])
-        engine = self._engines.get(key) if key is not None else None
+        engine = self.engines.get(key) if key is not None else None
         if engine is None:
             began = time.perf_counter()
             engine = Engine(model, plan, rows)
@@ -118,9 +119,9 @@ class CompiledTrainer:
                     self._refused[key] = reason
                 return self._with_stock(job, reason)
             if key is not None:
-                self._engines[key] = engine
-                if len(self._engines) > MAX_ENGINES:
-                    self._engines.popitem(last=False)
+                self.engines[key] = engine
+                if len(self.engines) > MAX_ENGINES:
+                    self.engines.popitem(last=False)
             self.structures += 1
             if self.structures == 1:
                 # What a first trace leaves is large and lives on: later collections need not walk it.
@@ -128,7 +129,7 @@ class CompiledTrainer:
                 gc.freeze()
             clock.compile_s += time.perf_counter() - began
         elif key is not None:
-            self._engines.move_to_end(key)
+            self.engines.move_to_end(key)
         return self._run(job, engine, model, start, fit, rows, prepared, clock)
 
     def _with_stock(self, job: Job, reason: str) -> Outcome:

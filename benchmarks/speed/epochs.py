@@ -1,0 +1,127 @@
+"""Milliseconds per epoch of ``model.fit``, of ``fit`` with many steps per execution, and of the compiled trainer.
+
+The models do not stop early. Also: seconds of a whole trial where nearly every trial is a new structure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.speed.common import FOLDER, interleaved, summary, write
+from hptune_bench.training.runtime import configure_tensorflow
+
+
+def workloads(reviews: int) -> dict[str, Any]:
+    import keras
+
+    from hptune_bench.interfaces import Fit
+    from hptune_bench.workloads.linear_regression import LinearRegression
+    from hptune_bench.workloads.review_sentiment import ReviewSentiment
+
+    class Regression(LinearRegression):
+        def fit(self, configuration: Any) -> Fit:
+            return Fit(batch_size=32)
+
+    class WithoutDropout(ReviewSentiment):
+        def build(self, configuration: Any, data: Any) -> Any:
+            model = super().build(configuration, data)
+            kept = [layer for layer in model.layers if not isinstance(layer, keras.layers.Dropout)]
+            plain = keras.Sequential([keras.Input(model.inputs[0].shape[1:], dtype=model.inputs[0].dtype), *kept])
+            plain.compile(optimizer=keras.optimizers.Adam(), loss=model.loss, metrics=["accuracy"])
+            return plain
+
+    return {
+        "regression": Regression(),
+        "text without dropout": WithoutDropout(reviews=reviews),
+        "text": ReviewSentiment(reviews=reviews),
+    }
+
+
+def epoch_variants(workload: Any, epochs: int) -> dict[str, Any]:
+    import tensorflow as tf
+
+    from hptune_bench.interfaces import Job
+    from hptune_bench.training import make_trainer
+    from hptune_bench.training.common import orders
+    from hptune_bench.training.compiled import tensors
+    from hptune_bench.training.stock_clock import fit_arrays
+
+    trainer = make_trainer("compiled", workload)
+    configuration = dict(workload.untuned)
+    data = workload.prepare(configuration, trainer.data(1))
+    fit = workload.fit(configuration)
+    steps = math.ceil(len(data.train) / fit.batch_size)
+
+    def stock(**compile_arguments: Any) -> Any:
+        model = workload.build(configuration, data)
+        for name, value in compile_arguments.items():
+            setattr(model, name, value)
+        fit_arrays(model, data, fit, epochs=1)
+
+        def measure() -> float:
+            began = time.perf_counter()
+            fit_arrays(model, data, fit, epochs=1)
+            return time.perf_counter() - began
+
+        return measure
+
+    trainer.train(Job(configuration, epochs, 1, 1))
+    (engine,) = trainer.engines.values()
+    rows = tensors(data)
+    order = tf.constant(orders(1, 0, engine.plan.block, len(data.train)))
+    block = min(epochs, engine.plan.block)
+
+    def ours() -> float:
+        began = time.perf_counter()
+        engine.run(0, block, None, order, rows)
+        return (time.perf_counter() - began) / block
+
+    return {"fit": stock(), "fit, steps_per_execution": stock(steps_per_execution=steps), "compiled": ours}
+
+
+def trial_variants(workload: Any, trials: int, epochs: int) -> dict[str, Any]:
+    """Whole trials of random configurations, building and compiling included, with a trainer that starts cold."""
+    from hptune_bench.interfaces import Job
+    from hptune_bench.training import make_trainer
+
+    rng = np.random.default_rng(0)
+    configurations = [workload.space.sample(rng) for _ in range(trials)]
+
+    def run(name: str) -> float:
+        trainer = make_trainer(name, workload)
+        trainer.train(Job(dict(workload.untuned), 1, 1, 1))
+        began = time.perf_counter()
+        for configuration in configurations:
+            trainer.train(Job(configuration, epochs, 1, 1))
+        return (time.perf_counter() - began) / trials
+
+    return {"fit": lambda: run("stock"), "compiled": lambda: run("compiled")}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=50, help="most epochs per call of the compiled trainer")
+    parser.add_argument("--reviews", type=int, default=5000)
+    parser.add_argument("--trials", type=int, default=8, help="random configurations of the text space")
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    arguments = parser.parse_args()
+    configure_tensorflow()
+    rows = []
+    for label, workload in workloads(arguments.reviews).items():
+        seconds = interleaved(epoch_variants(workload, arguments.epochs), arguments.repeats)
+        rows += summary(seconds, "fit", what=f"epoch of {label}")
+        if label == "text":
+            seconds = interleaved(trial_variants(workload, arguments.trials, workload.full_epochs), 1)
+            rows += summary(seconds, "fit", what=f"mean trial of {label}, {arguments.trials} configurations")
+    write("epochs", rows, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The stock clock: measured, and held against complete stock searches.
+
+For each stock tuner some searches of the regression are run as a reader runs them; their seconds are compared with
+overhead + epochs x seconds per epoch, summed over their trials, plus the seconds that the tuner itself took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.speed.common import FOLDER, declare, write
+from hptune_bench.training.runtime import configure_tensorflow
+
+TUNERS = ("RandomSearch", "BayesianOptimization", "Hyperband")
+
+
+def search(name: str, workload: Any, data: Any, trials: int, epochs: int, seed: int) -> dict[str, Any]:
+    """One complete stock search: its seconds, the tuner's part of them, and what it trained."""
+    import keras
+    import keras_tuner
+
+    trained: list[tuple[str, int]] = []
+    current: list[str] = []
+
+    def build_model(hp: Any) -> Any:
+        configuration = declare(workload.space, hp)
+        current[:] = [json.dumps(configuration)]
+        return workload.build(configuration, data)
+
+    count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: trained.append((current[0], epoch)))
+    stop = keras.callbacks.EarlyStopping(monitor="val_loss", patience=10)
+    size = {"max_epochs": epochs} if name == "Hyperband" else {"max_trials": trials}
+    with tempfile.TemporaryDirectory() as folder:
+        tuner = getattr(keras_tuner, name)(
+            build_model, "val_loss", seed=seed, directory=folder, max_consecutive_failed_trials=1000, **size
+        )
+        propose, proposing = tuner.oracle.populate_space, []
+
+        def timed_proposal(trial_id: str) -> Any:
+            if name == "Hyperband" and len({trial for trial, _ in starts}) >= trials:
+                return {"status": keras_tuner.engine.trial.TrialStatus.STOPPED, "values": None}
+            began = time.perf_counter()
+            answer = propose(trial_id)
+            proposing.append(time.perf_counter() - began)
+            starts.append((trial_id, began))
+            return answer
+
+        starts: list[tuple[str, float]] = []
+        tuner.oracle.populate_space = timed_proposal
+        began = time.perf_counter()
+        tuner.search(
+            data.train.x,
+            data.train.y,
+            validation_data=(data.validation.x, data.validation.y),
+            epochs=epochs,
+            callbacks=[count, stop],
+            verbose=0,
+        )
+        seconds = time.perf_counter() - began
+        used = [dict(trial.hyperparameters.values) for trial in tuner.oracle.trials.values()]
+    return {"seconds": seconds, "tuner_s": sum(proposing), "epochs": trained, "trials": used}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--searches", type=int, default=3, help="complete searches per tuner")
+    parser.add_argument("--trials", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    arguments = parser.parse_args()
+    configure_tensorflow()
+    from hptune_bench.analysis.stock_clock import trial_costs
+    from hptune_bench.training.stock_clock import measure
+    from hptune_bench.workloads.linear_regression import LinearRegression
+
+    workload = LinearRegression()
+    clock = write("stock_clock", measure(workload), arguments.out)
+    data = workload.load(1)
+    rows = []
+    for seed in range(1, arguments.searches + 1):
+        for name in TUNERS:
+            real = search(name, workload, data, arguments.trials, arguments.epochs, seed)
+            names = set(workload.space.names)
+            configurations = [json.dumps({k: v for k, v in used.items() if k in names}) for used in real["trials"]]
+            trials = pd.DataFrame({"tuner": "random_search", "configuration": configurations})
+            per_epoch = pd.DataFrame({"tuner": "random_search", "configuration": [text for text, _ in real["epochs"]]})
+            predicted = (
+                trial_costs(trials, clock)["overhead_s"].sum()
+                + trial_costs(per_epoch, clock)["epoch_s"].sum()
+                + real["tuner_s"]
+            )
+            rows.append(
+                {
+                    "tuner": name,
+                    "seed": seed,
+                    "trials": len(trials),
+                    "epochs": len(per_epoch),
+                    "measured_s": real["seconds"],
+                    "predicted_s": predicted,
+                    "tuner_s": real["tuner_s"],
+                    "error_percent": 100 * (predicted / real["seconds"] - 1),
+                }
+            )
+    write("stock_clock_validation", rows, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

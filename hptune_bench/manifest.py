@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from hptune_bench.benchmark import SAFE_NAME
+from hptune_bench.benchmark import safe_name
 from hptune_bench.errors import UserError
 
 MAX_BYTES = 64 * 2**20
-_NAME = rf"^{SAFE_NAME.pattern}$"
+_Name = Annotated[str, AfterValidator(safe_name)]
 Scalar = bool | int | float | str
 
 
@@ -60,12 +60,12 @@ class _Primary(_Open):
 
 
 class _Entry(_Open):
-    name: str = Field(pattern=_NAME)
+    name: _Name
     tuners: list[str]
 
 
 class _Benchmark(_Open):
-    name: str = Field(pattern=_NAME)
+    name: _Name
     seeds: int = Field(ge=1)
     trainer: str
     primary: _Primary | None = None
@@ -85,7 +85,7 @@ class _BestModel(_Open):
 
 class _Manifest(_Open):
     schema_: Literal[1] = Field(alias="schema")
-    name: str = Field(pattern=_NAME)
+    name: _Name
     title: str
     status: Literal["running", "finished", "interrupted"]
     command: str
@@ -93,7 +93,8 @@ class _Manifest(_Open):
     finished: str | None
     benchmark: _Benchmark
     environment: dict[str, str | int | float]
-    workloads: dict[str, _Workload]
+    workloads: dict[_Name, _Workload]
+    seconds: dict[str, float] = {}
     planned_runs: int = Field(ge=0)
     finished_runs: int = Field(ge=0)
     warnings: list[str]

@@ -11,7 +11,8 @@ import json
 import shutil
 import signal
 import threading
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,8 @@ class Campaign:
         self._deaths: Counter[str] = Counter()
         self._warnings: list[str] = []
         self._started = _now()
+        self._began = time.perf_counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._environment = environment()
         self._executor: LocalExecutor | None = None
         self._interrupts = 0
@@ -279,6 +282,7 @@ class Campaign:
     def _done(self, task: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         if event["status"] == "unwritable":
             raise UserError(f"{event['reason']}; mend that and give the same command to go on")
+        self._seconds[task["kind"]] += event.get("seconds", 0.0)
         self.observer.finished(task, event["status"])
         if event["status"] == "error":
             self._note(f"{_name(task)}: {event['reason']}")
@@ -288,11 +292,12 @@ class Campaign:
     def _close_round(self, seed: int) -> None:
         self._pending[seed] -= 1
         if self._pending[seed] == 0:
-            self._collect()
-            self._write_manifest("running")
-            self.observer.round_done(seed)
-            if any(self._pending.values()):
-                self.on_round(False)
+            with self._timed("tables and report"):
+                self._collect()
+                self._write_manifest("running")
+                self.observer.round_done(seed)
+                if any(self._pending.values()):
+                    self.on_round(False)
 
     def _died(self, task: Mapping[str, Any], trial: int | None, seconds: float | None) -> bool:
         name = _name(task)
@@ -373,10 +378,24 @@ class Campaign:
         if not summary.missing:
             for run in self.runs:
                 (self.folder / run.path).with_suffix(".best.npz").unlink(missing_ok=True)
-        manifest = self._write_manifest("interrupted" if summary.missing else "finished")
-        self.on_round(True)
-        write_manifest(self.folder, {**manifest, "files": checksums(self.folder)})
+        status = "interrupted" if summary.missing else "finished"
+        manifest = self._write_manifest(status)
+        with self._timed("tables and report"):
+            self.on_round(True)
+        write_manifest(self.folder, {**manifest, "seconds": self._spent(), "files": checksums(self.folder)})
         return summary
+
+    @contextlib.contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds[what] += time.perf_counter() - began
+
+    def _spent(self) -> dict[str, float]:
+        """Seconds of this command: of the workers by kind of task, of tables and report, and on the wall."""
+        return {**self._seconds, "wall": time.perf_counter() - self._began}
 
     def _write_manifest(self, status: str) -> dict[str, Any]:
         manifest = self._manifest(status)
@@ -430,6 +449,7 @@ class Campaign:
             "environment": self._environment,
             "workers": self.workers,
             "workloads": workloads,
+            "seconds": self._spent(),
             "planned_runs": len(self.runs),
             "finished_runs": finished,
             "warnings": self._warnings,

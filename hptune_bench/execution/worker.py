@@ -13,6 +13,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
@@ -42,13 +43,14 @@ def main() -> None:
         task = tasks.get()
         if task["kind"] == "quit":
             return
+        began = time.perf_counter()
         from hptune_bench.execution import tasks as work
         from hptune_bench.training.runtime import configure_tensorflow
 
         configure_tensorflow()
         result = work.perform(task, send, stopping.is_set)
         retire = work.structures() >= MAX_STRUCTURES or work.memory() >= MAX_MEMORY
-        send({"event": "done", "retire": retire, **result})
+        send({"event": "done", "retire": retire, "seconds": time.perf_counter() - began, **result})
         if retire:
             return
 

@@ -128,9 +128,15 @@ def _each(ctx: Context, make: Maker) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
+def _name_of(found: WorkloadAnalysis) -> str:
+    """The workload's title, for headings."""
+    title = text.clean(found.records.title)
+    return title[:1].upper() + title[1:]
+
+
 def _title(found: WorkloadAnalysis) -> str:
     label = found.records.data_label
-    return text.clean(found.records.title) + (f" ({label} data)" if label else "")
+    return _name_of(found) + (f" ({label} data)" if label else "")
 
 
 def _corner(found: WorkloadAnalysis) -> str:
@@ -226,14 +232,14 @@ def _ending(ctx: Context, panel: Any, several: bool) -> str:
     if not finite:
         return f"{prefix}no method's median run ends with a finite score."
     ordered = sorted(finite, key=lambda name: finite[name])
-    places = text.decimals(*(finite[name] - finite[ordered[0]] for name in ordered[1:]), finite[ordered[0]] / 10)
+    show = text.alike([*finite.values(), panel.untuned])
     ends = "ends lowest at" if len(ordered) > 1 else "ends at"
-    words = f"{ctx.looks[ordered[0]].label} {ends} {text.fixed(finite[ordered[0]], places)}"
+    words = f"{ctx.looks[ordered[0]].label} {ends} {show(finite[ordered[0]])}"
     reference = "manual_sweep" if "manual_sweep" in finite and ordered[0] != "manual_sweep" else ordered[-1]
     if reference != ordered[0]:
-        words += f", {ctx.looks[reference].label} at {text.fixed(finite[reference], places)}"
+        words += f", {ctx.looks[reference].label} at {show(finite[reference])}"
     if math.isfinite(panel.untuned):
-        words += f", untuned is {text.fixed(panel.untuned, places)}"
+        words += f", untuned is {show(panel.untuned)}"
     return f"{prefix}{words}."
 
 
@@ -248,7 +254,7 @@ def _first_plot(ctx: Context) -> tuple[Block, ...]:
     for found in ctx.workloads[:FIRST_PANELS]:
         axis = _axis(found, FIRST_AXES, "validation")
         if axis:
-            panels.append(_panel(ctx, found, axis, "validation", ctx.main(found), text.clean(found.records.title)))
+            panels.append(_panel(ctx, found, axis, "validation", ctx.main(found), _name_of(found)))
             seeds.append(_seeds(found))
     if not panels:
         return (Prose("No trial has finished yet, so there is no curve to draw."),)
@@ -355,7 +361,7 @@ def _all_methods(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     blocks: list[Block] = []
     axis = _axis(found, ("spent_epochs", "trials", "elapsed_s"), "validation")
     if axis:
-        panel = _panel(ctx, found, axis, "validation", ctx.searchers(found), text.clean(found.records.title))
+        panel = _panel(ctx, found, axis, "validation", ctx.searchers(found), _name_of(found))
         blocks.append(_curves_figure(ctx, _name("all", found), [panel], _seeds(found)))
     if found.costs is not None and len(found.costs.defaults):
         blocks.append(tables.defaults(_name("defaults", found), found.records, found.costs, ctx.looks))
@@ -385,7 +391,7 @@ def _paired(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                 draw=lambda: pairs.draw(
                     shown,
                     ctx.looks,
-                    text.clean(found.records.title),
+                    _name_of(found),
                     _corner(found),
                     tables.metric_name(found.records),
                     margin,
@@ -450,7 +456,7 @@ def _targets(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
         ),
         alt=f"Step curves of the share of targets reached. {takeaway}",
         data=targets.ecdf,
-        draw=lambda: times.draw_ecdf(targets, tuners, ctx.looks, text.clean(found.records.title), _corner(found)),
+        draw=lambda: times.draw_ecdf(targets, tuners, ctx.looks, _name_of(found), _corner(found)),
     )
     return [figure, tables.targets(_name("targets", found), found.records, targets, ctx.looks)]
 
@@ -582,9 +588,7 @@ def _curse(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                 detail=f"Medians over {_seeds(found)}; one retraining of each run's choice, off the budget, same data.",
                 alt=f"Selected and retrained validation score of each method. {takeaway}",
                 data=frame,
-                draw=lambda: curse.draw(
-                    frame, untuned, ctx.looks, text.clean(found.records.title), _corner(found), label
-                ),
+                draw=lambda: curse.draw(frame, untuned, ctx.looks, _name_of(found), _corner(found), label),
             )
         )
         blocks.append(tables.curse(_name("curse", found), found.records, noise, ctx.looks))
@@ -601,7 +605,7 @@ def _time(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     frame = _ordered(ctx, found.costs.time)
     most = frame.iloc[int(frame["share_tuner"].fillna(-1).to_numpy(float).argmax())]
     takeaway = (
-        f"{ctx.looks[most['tuner']].label} spends the largest share of its search clock on its own thinking: "
+        f"{ctx.looks[most['tuner']].label} spends the largest share of its search clock on itself: "
         f"{text.percent(float(most['share_tuner']))}."
     )
     return [

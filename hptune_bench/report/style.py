@@ -132,6 +132,8 @@ def rc() -> dict[str, Any]:
         "axes.titlesize": 10.5,
         "axes.titleweight": "bold",
         "axes.titlelocation": "left",
+        # A fixed height spares matplotlib the search for one: a tenth of the time of a figure.
+        "axes.titley": 1.0,
         "axes.titlecolor": INK,
         "axes.spines.top": False,
         "axes.spines.right": False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import timedelta
 
 MISSING = "–"
@@ -91,6 +92,18 @@ def interval(value: float | None, low: float | None, high: float | None) -> str:
     ends = [end for end in (low, high) if math.isfinite(end)]
     places = max(decimals(max(ends) - min(ends)), decimals(value)) if len(ends) == 2 else decimals(value)
     return f"{fixed(value, places)} [{fixed(low, places)}, {fixed(high, places)}]"
+
+
+def alike(values: list[float]) -> Callable[[float], str]:
+    """How to show values that are read beside each other: equal decimals, enough to tell them apart.
+
+    Values that differ by more than a factor of 20 are shown with three significant digits each.
+    """
+    finite = sorted(value for value in values if math.isfinite(value))
+    if not finite or finite[0] <= 0 or finite[-1] / finite[0] > 20:
+        return lambda value: number(value, 3)
+    places = decimals(finite[-1] - finite[0], finite[0] / 10)
+    return lambda value: fixed(value, places)
 
 
 def fixed(value: float, places: int) -> str:

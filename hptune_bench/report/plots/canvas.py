@@ -135,7 +135,7 @@ def limits(values: Iterable[float], scale: Scale, margin: float = 0.06) -> tuple
         factor = max((high / low) ** margin, 1.08)
         return low / factor, high * factor
     if scale.kind == "symlog":
-        return (low - 0.2 * scale.linear if low < scale.linear else low / 1.3), high * 1.5
+        return (low - 0.4 * scale.linear if low < scale.linear else low / 1.3), high * 1.5
     pad = (high - low) * margin or abs(high) * 0.05 or 0.5
     return low - pad, high + pad
 
@@ -263,8 +263,10 @@ def corner(axes: Any, words: str) -> None:
 
 def legend(figure: Any, handles: Sequence[Any]) -> None:
     """A legend above the axes, in as many columns as fit beside the corner's words."""
-    longest = max((text.columns(handle.get_label()) for handle in handles), default=1)
-    columns = max(1, min(4, len(handles), int(0.85 * FIGURE_WIDTH / (0.45 + 0.068 * longest))))
+    widths = [0.55 + 0.072 * text.columns(handle.get_label()) for handle in handles]
+    columns = len(handles)
+    while columns > 1 and _legend_width(widths, columns) > 0.87 * FIGURE_WIDTH:
+        columns -= 1
     figure.legend(
         handles=handles,
         loc="upper left",
@@ -274,6 +276,18 @@ def legend(figure: Any, handles: Sequence[Any]) -> None:
         columnspacing=1.2,
         handletextpad=0.5,
     )
+
+
+def _legend_width(widths: Sequence[float], columns: int) -> float:
+    """Inches that a legend needs; matplotlib fills it column by column."""
+    rows = math.ceil(len(widths) / columns)
+    return sum(max(widths[start : start + rows]) for start in range(0, len(widths), rows))
+
+
+def y_label(figure: Any, words: str, scale: Scale) -> None:
+    """One label for the score axes of all panels of a figure."""
+    note = f"\n({scale.note})" if scale.note else ""
+    figure.text(0.01, 0.5, words + note, rotation=90, ha="left", va="center", fontsize=9.5, multialignment="center")
 
 
 def sprinkle(axes: Any, x: np.ndarray, y: np.ndarray, look: Look, share: float) -> None:

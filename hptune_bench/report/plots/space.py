@@ -37,7 +37,7 @@ def draw_dots(
     """One panel per hyperparameter, one dot per trial; a trial without a finite score is a cross at the top."""
     shown = [hp for hp in space if f"hp:{hp['name']}" in frame]
     rows = max(1, math.ceil(len(shown) / 2))
-    figure = canvas.new(2.75 * rows + 0.4, left=0.85, right=0.2, bottom=0.6, top=0.7)
+    figure = canvas.new(2.75 * rows + 0.4, left=1.05, right=0.2, bottom=0.6, top=0.7)
     figure.subplots_adjust(hspace=0.42, wspace=0.14)
     thinned = frame.iloc[:: max(1, math.ceil(len(frame) / MAX_DOTS))]
     y = thinned["validation"].to_numpy(float)
@@ -77,10 +77,8 @@ def draw_dots(
         if math.isfinite(copied):
             axes.axvline(copied, color=FAINT, linewidth=1, linestyle=(0, (1.2, 1.6)), zorder=1)
         axes.set_xlabel(shorten(str(hp["name"])) + (" (log axis)" if hp.get("log") else ""), labelpad=2)
-        if index % 2 == 0:
-            axes.set_ylabel(y_label + (f"\n({scale.note})" if scale.note else ""))
-        else:
-            axes.tick_params(labelleft=False)
+        axes.tick_params(labelleft=index % 2 == 0)
+    canvas.y_label(figure, y_label, scale)
     _legend(figure, [name for name in looks if (thinned["tuner"] == name).any()], looks)
     if first is not None:
         canvas.corner(figure.axes[min(1, len(shown) - 1)], corner)
@@ -146,7 +144,7 @@ def question_data(questions: Sequence[Question]) -> pd.DataFrame:
 def draw_questions(questions: Sequence[Question], y_label: str, corner: str) -> Any:
     """Per hyperparameter and level: the typical score (hollow) and the best that is reachable there (filled)."""
     rows = max(1, math.ceil(len(questions) / 2))
-    figure = canvas.new(2.75 * rows + 0.3, left=0.85, right=0.2, bottom=0.55, top=0.65)
+    figure = canvas.new(2.75 * rows + 0.3, left=1.05, right=0.2, bottom=0.55, top=0.65)
     figure.subplots_adjust(hspace=0.5, wspace=0.14)
     every = question_data(questions)
     values = [*every["marginal"], *every["best"]]
@@ -197,10 +195,7 @@ def draw_questions(questions: Sequence[Question], y_label: str, corner: str) -> 
         axes.grid(axis="x", visible=False)
         canvas.apply(axes.yaxis, scale, low, _above(scale, low, high))
         axes.set_title(shorten(question.name), fontsize=9.5)
-        if index % 2 == 0:
-            axes.set_ylabel(y_label + (f"\n({scale.note})" if scale.note else ""))
-        else:
-            axes.tick_params(labelleft=False)
+        axes.tick_params(labelleft=index % 2 == 0)
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -218,6 +213,7 @@ def draw_questions(questions: Sequence[Question], y_label: str, corner: str) -> 
         Patch(color=GRID, label="untuned value"),
     ]
     canvas.legend(figure, handles)
+    canvas.y_label(figure, y_label, scale)
     canvas.corner(figure.axes[min(1, len(questions) - 1)], corner)
     return figure
 
@@ -258,7 +254,11 @@ def _luminance(color: Sequence[float]) -> float:
 
 
 def _level(level: object) -> str:
-    return number(level, 3) if isinstance(level, float) else shorten(show(level), 12)
+    """A level of a heat map: numbers with three significant digits."""
+    try:
+        return number(float(str(level)), 3)
+    except ValueError:
+        return shorten(show(level), 12)
 
 
 def _heat(axes: Any, heat: pd.DataFrame) -> None:

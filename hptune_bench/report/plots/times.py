@@ -18,8 +18,8 @@ from hptune_bench.report.style import FAINT, INK, Look
 
 PARTS = {
     "training": ("training", "#0072b2", ""),
-    "tuner_time": ("the tuner's own thinking", "#d55e00", "///"),
-    "compile": ("compiling (off the search clock)", "#a3a8b0", "..."),
+    "tuner_time": ("the tuner's own time", "#d55e00", "///"),
+    "compile": ("compiling (off the clock)", "#a3a8b0", "..."),
     "other": ("everything else", "#dcc48e", "xxx"),
 }
 """Columns of ``Costs.time``, each with words, colour and hatch."""

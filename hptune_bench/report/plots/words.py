@@ -90,7 +90,7 @@ def draw(frame: pd.DataFrame, corner: str) -> Any:
         scale = canvas.Scale("linear")
         low, high = canvas.limits([*ours["lower"], *ours["upper"], *theirs["median"]], scale, 0.1)
         picks = frame[frame["metric"] == "picked"]
-        canvas.apply(axes.yaxis, scale, low - (0.25 * (high - low) if index == 0 else 0), high)
+        canvas.apply(axes.yaxis, scale, low - (0.4 * (high - low) if index == 0 else 0), high)
         axes.set_ylabel(TITLES[metric])
         axes.set_xlim(0, float(frame[HYPERPARAMETER].max()) + 4)
         canvas.plain_ticks(axes.xaxis)
@@ -116,8 +116,8 @@ def _picks(axes: Any, picks: pd.DataFrame) -> None:
     """A bar for each value that a run picked, as high as its share of the runs."""
     total = max(float(picks["runs"].sum()), 1.0)
     for words, runs in zip(picks[HYPERPARAMETER], picks["runs"], strict=True):
-        axes.axvline(words, ymax=0.2 * runs / total, color=INK, linewidth=5, alpha=0.55, solid_capstyle="butt")
-        _note(axes, (words, 0.2 * runs / total), f"{int(runs)}×", (0, 2), "center", "bottom")
+        axes.axvline(words, ymax=0.16 * runs / total, color=INK, linewidth=5, alpha=0.55, solid_capstyle="butt")
+        _note(axes, (words, 0.16 * runs / total), f"{int(runs)}×", (0, 2), "center", "bottom")
     if len(picks):
         _note(axes, (0.01, 0.02), "runs that picked\nthis value:", (0, 0), "left", "bottom", "axes fraction")
 

@@ -15,8 +15,21 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hptune_bench.errors import UserError
 
 MAX_BYTES = 2**20
-SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-"""Names of benchmarks, workloads and tuners become folders: nothing else may leave the results folder."""
+_SAFE_NAME = re.compile(r"(?!(?i:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))[A-Za-z0-9][A-Za-z0-9_.-]{0,98}(?<!\.)")
+
+
+def safe_name(name: str) -> str:
+    """A name that becomes a folder or a file: inside the results folder, and readable on every system.
+
+    Raises:
+        ValueError: anything else: separators, ``..``, control characters, names that systems reserve.
+    """
+    if not _SAFE_NAME.fullmatch(name):
+        raise ValueError(
+            "a name starts with a letter or digit, has only letters, digits, '_', '-' and '.' (at most 99), and is "
+            "none that a system reserves"
+        )
+    return name
 
 
 class _Strict(BaseModel):
@@ -128,9 +141,7 @@ class Benchmark(_Strict):
     @field_validator("name")
     @classmethod
     def _safe(cls, value: str) -> str:
-        if not SAFE_NAME.fullmatch(value):
-            raise ValueError("a name starts with a letter or digit and has only letters, digits, '_', '-' and '.'")
-        return value
+        return safe_name(value)
 
     @field_validator("trainer")
     @classmethod

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from hptune_bench.benchmark import nearest
+from hptune_bench.benchmark import nearest, safe_name
 from hptune_bench.errors import UserError
 from hptune_bench.interfaces import Tuner, Workload
 from hptune_bench.tuners import TunerInfo, built_in
@@ -86,7 +86,19 @@ def make_tuner(name: str) -> Tuner:
 
 @cache
 def _entry_points(group: str) -> dict[str, importlib.metadata.EntryPoint]:
-    return {point.name: point for point in importlib.metadata.entry_points(group=f"hptune_bench.{group}")}
+    """What installed packages offer, by name.
+
+    Raises:
+        UserError: a name that must not become a folder.
+    """
+    points = {point.name: point for point in importlib.metadata.entry_points(group=f"hptune_bench.{group}")}
+    for name, point in points.items():
+        try:
+            safe_name(name)
+        except ValueError as error:
+            package = point.dist.name if point.dist else "an installed package"
+            raise UserError(f"{package}: entry point {name!r} of hptune_bench.{group}: {error}") from None
+    return points
 
 
 def check_tuner(name: str, workload: Workload, where: str) -> None:

@@ -17,6 +17,7 @@ from rich.text import Text
 from hptune_bench import registry
 from hptune_bench.execution.observers import LiveObserver, PlainObserver
 from hptune_bench.interfaces import Workload
+from hptune_bench.report.text import clean
 from hptune_bench.results import Campaign
 from hptune_bench.search_space import describe
 from hptune_bench.verify import Check
@@ -71,7 +72,7 @@ def standing(console: Console, campaign: Campaign) -> None:
             table.add_row(row["tuner"], *before, _number(row["test_median"]), quartiles, *after)
         console.print(table)
     for sentence in analysis.verdict:
-        console.print(Text(f"- {sentence.text}"))
+        console.print(Text(clean(f"- {sentence.text}")))
 
 
 def best_configurations(console: Console, campaign: Campaign, count: int = 10) -> None:
@@ -93,16 +94,16 @@ def best_configurations(console: Console, campaign: Campaign, count: int = 10) -
         model = campaign.manifest.get("best_models", {}).get(name)
         if model and model.get("file"):
             tests = ", ".join(f"test {metric} {_number(value)}" for metric, value in model["test"].items())
-            console.print(f"best model: {campaign.path / model['file']} ({tests})", soft_wrap=True)
+            console.print(clean(f"best model: {campaign.path / model['file']} ({tests})"), soft_wrap=True)
         untuned = ", ".join(f"{key} {_number(value)}" for key, value in facts["untuned"].items())
-        console.print(f"untuned configuration: {untuned}", soft_wrap=True)
+        console.print(clean(f"untuned configuration: {untuned}"), soft_wrap=True)
 
 
 def check(console: Console, outcome: Check) -> None:
     """One line of a verification."""
     style = {"ok": "green", "differs": "bold red", "not checked": "yellow"}[outcome.status]
     line = Text(f"{outcome.status:<12}", style=style)
-    console.print(line + Text(f"{outcome.name}: {outcome.detail}"), soft_wrap=True)
+    console.print(line + Text(clean(f"{outcome.name}: {outcome.detail}")), soft_wrap=True)
 
 
 def workloads(console: Console) -> None:
@@ -134,12 +135,19 @@ def benchmarks(console: Console) -> None:
     console.print(table)
 
 
+class _Visible(Table):
+    """A table whose cells cannot speak to the terminal."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        super().add_row(*(clean(cell) if isinstance(cell, str) else cell for cell in cells), **options)
+
+
 def _table(title: str, *columns: str) -> Table:
-    table = Table(
-        title=Text(title), title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    table = _Visible(
+        title=Text(clean(title)), title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
     for name in columns:
-        table.add_column(Text(name), overflow="fold", no_wrap=name in ("tuner", "quartiles"))
+        table.add_column(Text(clean(name)), overflow="fold", no_wrap=name in ("tuner", "quartiles"))
     return table
 
 

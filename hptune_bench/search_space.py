@@ -151,7 +151,8 @@ class Space:
     """An ordered set of hyperparameters; a conditional one comes after its parent.
 
     Raises:
-        UserError: one name is defined twice (KerasTuner's oracles break on that), or a parent comes after its child.
+        UserError: one name is defined twice (KerasTuner's oracles break on that), a name that cannot be a column, or a
+            parent that comes after its child.
     """
 
     hyperparameters: tuple[Hyperparameter, ...]
@@ -163,6 +164,10 @@ class Space:
                 raise UserError(
                     f"hyperparameter {hp.name!r} is defined twice; KerasTuner's oracles break on that: "
                     "give each definition a name of its own"
+                )
+            if not 0 < len(hp.name) < 100 or not hp.name.isprintable():
+                raise UserError(
+                    f"hyperparameter {hp.name[:100]!r}: its name becomes a column; give it 1 to 99 printable characters"
                 )
             for condition in hp.conditions:
                 if condition.parent not in seen:

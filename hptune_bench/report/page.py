@@ -80,15 +80,17 @@ def sort_key(value: Any) -> str:
     return "" if math.isnan(number) else "1e999" if number == math.inf else repr(number)
 
 
-def ranged(words: str) -> Any:
-    """A cell's words; an interval in brackets at the end goes to a line of its own."""
+def ranged(words: str, mark: str = "") -> Any:
+    """A cell's words and mark; an interval in brackets at the end goes to a line of its own."""
     import markupsafe
 
     line = text.clean(words)
     value, bracket, rest = line.partition(" [")
     if not bracket or not rest.endswith("]"):
-        return line
-    return markupsafe.Markup("{} <span class='range'>[{}</span>").format(value, rest)
+        value, rest = line, ""
+    said = "<abbr title='not distinguishable from the best'>{}</abbr>"
+    cell = markupsafe.escape(value) + (markupsafe.Markup(" " + said).format(mark) if mark else "")
+    return cell + (markupsafe.Markup(" <span class='range'>[{}</span>").format(rest) if rest else "")
 
 
 def inline_svg(svg: str, name: str, alt: str) -> Any:

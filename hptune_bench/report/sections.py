@@ -373,7 +373,7 @@ def _paired(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     exploratory = [item for item in found.comparisons if not item.primary]
     blocks: list[Block] = []
     shown = primary or [item for item in exploratory if item.trials is None][:8]
-    shown = [item for item in shown if len(item.differences)]
+    shown = [item for item in shown if len(item.differences) and item.reference == shown[0].reference]
     if shown:
         margin = found.noise.margin if found.noise else None
         band = "; grey: differences smaller than the retraining noise" if margin else ""

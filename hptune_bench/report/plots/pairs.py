@@ -42,40 +42,52 @@ def draw(
     metric: str,
     margin: float | None,
 ) -> Any:
-    figure = canvas.new(0.36 * len(comparisons) + 1.35, left=2.75, right=1.95, bottom=0.75, top=0.4)
-    axes = figure.add_subplot()
-    finite = [d for item in comparisons for d in item.differences["difference"].to_numpy(float) if math.isfinite(d)]
-    finite += [end for item in comparisons for end in _span(item)] + ([-2.0 * margin, 2.0 * margin] if margin else [])
+    """One panel per checkpoint, each with its own axis; all comparisons are against one reference."""
+    groups = {at: [item for item in comparisons if item.at == at] for at in dict.fromkeys(c.at for c in comparisons)}
+    height = 0.4 * len(comparisons) + 0.75 * (len(groups) - 1) + 1.3
+    figure = canvas.new(height, left=2.75, right=1.95, bottom=0.8, top=0.5)
+    inner = 0.4 * len(comparisons) / len(groups)
+    grid = figure.add_gridspec(
+        len(groups), 1, height_ratios=[len(items) for items in groups.values()], hspace=0.75 / inner
+    )
+    for index, (at, items) in enumerate(groups.items()):
+        axes = figure.add_subplot(grid[index, 0])
+        scale = _panel(axes, items, looks, margin)
+        axes.set_title(f"{title}, {at}" if index == 0 else at[:1].upper() + at[1:])
+        note = scale.note.replace("below ", "within ±").replace("log above", "log beyond")
+        if index == 0:
+            canvas.corner(axes, corner)
+        if index == len(groups) - 1:
+            reference = looks[items[0].reference].label
+            words = f"← tuner better      difference in {metric}, tuner − {reference}      tuner worse →"
+            axes.set_xlabel(words + (f"\n({note})" if note else ""))
+        elif note:
+            axes.set_xlabel(f"({note})", fontsize=8.5)
+    return figure
+
+
+def _panel(axes: Any, items: Sequence[Comparison], looks: Mapping[str, Look], margin: float | None) -> canvas.Scale:
+    """A row of dots per comparison; returns the scale of the axis."""
+    finite = [d for item in items for d in item.differences["difference"].to_numpy(float) if math.isfinite(d)]
+    finite += [end for item in items for end in _span(item)] + ([-1.5 * margin, 1.5 * margin] if margin else [])
     low, high = min([*finite, 0.0]), max([*finite, 0.0])
     scale = _symmetric(finite)
-    pad = 0.07 * (high - low) or 1.0
-    canvas.apply(
-        axes.xaxis,
-        scale,
-        low * 1.6 if scale.kind == "symlog" else low - pad,
-        high * 1.6 if scale.kind == "symlog" else high + pad,
-    )
     if scale.kind == "symlog":
+        canvas.apply(axes.xaxis, scale, low * 1.6, high * 1.6)
         _few_ticks(axes, scale, max(-low, high))
-    low, high = axes.get_xlim()
+    else:
+        pad = 0.07 * (high - low) or 1.0
+        canvas.apply(axes.xaxis, scale, low - pad, high + pad)
+        axes.locator_params(axis="x", nbins=5)
     if margin:
         axes.axvspan(-margin, margin, color=GRID, alpha=0.75, linewidth=0, zorder=0)
     axes.axvline(0, color=FAINT, linewidth=1)
-    for row, item in enumerate(comparisons):
-        _row(axes, row, item, looks[item.tuner], (low, high))
-    axes.set_yticks(
-        range(len(comparisons)), [f"{looks[item.tuner].label}\n{item.at}" for item in comparisons], fontsize=8.5
-    )
-    axes.set_ylim(len(comparisons) - 0.5, -0.5)
+    for row, item in enumerate(items):
+        _row(axes, row, item, looks[item.tuner], axes.get_xlim())
+    axes.set_yticks(range(len(items)), [looks[item.tuner].label for item in items])
+    axes.set_ylim(len(items) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
-    reference = looks[comparisons[0].reference].label if comparisons else ""
-    axes.set_xlabel(
-        f"← tuner better      difference in {metric}, tuner − {reference}      tuner worse →"
-        + (f"\n({scale.note.replace('below', 'within ±').replace('log above', 'log beyond')})" if scale.note else "")
-    )
-    axes.set_title(title)
-    canvas.corner(axes, corner)
-    return figure
+    return scale
 
 
 def _span(item: Comparison) -> list[float]:

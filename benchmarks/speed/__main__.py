@@ -19,12 +19,16 @@ QUICK = {
     "epochs": ["--repeats", "1", "--epochs", "5", "--reviews", "1000", "--trials", "2"],
     "post_search": ["--trials", "2", "--epochs", "3", "--repeats", "1"],
     "stock_clock": ["--searches", "1", "--trials", "2", "--epochs", "3"],
+    "scaling": ["--repeats", "1", "--seeds", "2", "--trainings", "4"],
+    "campaign": [],
 }
 TITLES = {
     "epochs": "Milliseconds per epoch and per trial",
     "post_search": "The post's own search",
     "stock_clock": "The stock clock",
     "stock_clock_validation": "The stock clock against complete stock searches",
+    "scaling": "Two workers against one",
+    "campaign": "Where the seconds of the main job went",
 }
 
 

@@ -1,0 +1,120 @@
+"""Real training through the real command line: both problems of the post, from the benchmark file to the report."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_campaign import call, children, journaled, tables, wait_for
+
+BENCHMARK = """
+name = "tiny"
+seeds = 1
+noise_repeats = 2
+stock_clock = false
+checkpoint_trials = 2
+[primary]
+tuners = ["random_search"]
+against = "manual_sweep"
+[[workloads]]
+name = "linear_regression"
+tuners = ["manual_sweep", "hyperband", "hyperband_repaired"]
+budget = { epochs = 16 }
+options = { points = 300 }
+[[workloads]]
+name = "review_sentiment"
+tuners = ["manual_sweep", "random_search"]
+budget = { trainings = 3 }
+options = { reviews = 200 }
+"""
+
+
+@pytest.fixture(scope="module")
+def benchmark_file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("tiny") / "tiny.toml"
+    path.write_text(BENCHMARK, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(benchmark_file) -> Path:
+    """One worker, uninterrupted, with the report."""
+    out = benchmark_file.parent / "one"
+    said = call("run", benchmark_file, "--out", out, "--workers", 1)
+    assert f"Report: {out / 'report.md'}" in said.stdout
+    return out
+
+
+def test_every_method_has_spent_the_same_budget(made):
+    runs = tables(made)["runs"]
+    assert {(row["workload"], row["epochs"]) for row in runs} == {
+        ("linear_regression", "16"),
+        ("review_sentiment", "15"),
+    }
+    assert all(float(row["best_score"]) < float(row["fact:cap"]) * 10 for row in runs)
+
+
+def test_the_best_model_reproduces_its_test_score_in_a_fresh_process(made):
+    manifest = json.loads((made / "manifest.json").read_text(encoding="utf-8"))
+    for name, best in manifest["best_models"].items():
+        options = next(entry["options"] for entry in manifest["benchmark"]["workloads"] if entry["name"] == name)
+        script = f"""
+import json, keras
+from hptune_bench.execution.seeds import data_seed
+from hptune_bench.registry import make_workload
+workload = make_workload({name!r}, {options!r})
+data = workload.prepare({best["configuration"]!r}, workload.load(data_seed(workload.family, {best["seed"]})))
+model = keras.models.load_model({str(made / best["file"])!r}, safe_mode=True)
+print(json.dumps(model.evaluate(data.test.x, data.test.y, verbose=0, return_dict=True)))
+"""
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+        found = json.loads(done.stdout.splitlines()[-1])
+        assert found["loss"] == pytest.approx(best["test"]["loss"], rel=1e-5)
+
+
+def test_four_workers_one_of_them_killed_give_the_same_tables_to_the_bit(made, benchmark_file, tmp_path):
+    out = tmp_path / "four"
+    command = [
+        sys.executable,
+        "-m",
+        "hptune_bench",
+        "run",
+        benchmark_file,
+        "--out",
+        out,
+        "--workers",
+        "4",
+        "--no-report",
+    ]
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wait_for(lambda: journaled(out) >= 3, process)
+    os.kill(children(process.pid)[0], signal.SIGKILL)
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output
+    assert tables(out) == tables(made)
+
+
+def test_the_results_can_be_verified_and_done_again(made):
+    said = call("verify", made, "--rerun", 2)
+    assert "all hold" in said.stdout
+    assert said.stdout.count("to the bit") == 2
+
+
+def test_what_is_shown_afterwards(made):
+    said = call("show", made).stdout
+    assert "best model: " in said
+    assert "review_sentiment (simulated data)" in said
+    assert "manual_sweep" in said
+
+
+def test_the_report_says_simulated_and_shows_both_problems(made):
+    text = (made / "report.md").read_text(encoding="utf-8")
+    assert "simulated" in text
+    for picture in ("best-so-far.png", "words-review_sentiment.png"):
+        assert (made / "plots" / picture).stat().st_size > 10_000
+        assert f"plots/{picture}" in text

@@ -29,6 +29,7 @@ smoke: setup ## Run every tuner on both problems with tiny budgets
 
 publish: setup ## Make results/published/post again, with 30 seeds
 	$(BENCH) run benchmarks/post.toml --seeds 30 --out results/published/post
+	$(RUN) -m benchmarks.readme
 
 report: setup ## Write the report of the main job again
 	$(BENCH) report results/post

@@ -157,9 +157,9 @@ class LocalExecutor:
             worker.trial = None
         if kind == "done":
             task, worker.task, worker.trial = worker.task, None, None
-            self._callbacks.done(task, event)
             if not event["retire"]:
-                self._give(worker)
+                self._give(worker)  # before the callback: the worker must not wait while a report is written
+            self._callbacks.done(task, event)
         else:
             self._callbacks.event(worker.slot, worker.task, event)
 

@@ -19,11 +19,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-from hptune_bench import __version__, registry
+from hptune_bench import __version__, check, registry
 from hptune_bench.benchmark import Benchmark, RunId, WorkloadEntry, expand
 from hptune_bench.environment import TRAINING_PACKAGES, environment, versions
 from hptune_bench.errors import UserError
-from hptune_bench.execution import collect, journal, states
+from hptune_bench.execution import collect, journal, remarks, states
 from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.local import Callbacks, LocalExecutor
 from hptune_bench.execution.lock import locked
@@ -35,6 +35,9 @@ MAX_TASK_DEATHS = 3
 """Deaths of a task's worker, outside any trial, after which the task is given up."""
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG, errno.ENOTDIR}
+
+FIRST_LOOK_S = 40
+"""Seconds after which the first run to end shows what there is: nobody should wait for a whole round for that."""
 
 Task = dict[str, Any]
 
@@ -51,6 +54,8 @@ class Observer(Protocol):
     def round_done(self, seed: int) -> None: ...
 
     def note(self, text: str) -> None: ...
+
+    def traceback(self, text: str) -> None: ...
 
     def stopping(self) -> None: ...
 
@@ -76,6 +81,7 @@ class Campaign:
 
     Attributes:
         on_round: called after each round and at the end, with the tables up to date; ``final`` says which.
+        source: where the definition comes from, for errors; empty: its name.
     """
 
     benchmark: Benchmark
@@ -84,9 +90,10 @@ class Campaign:
     command: str
     observer: Observer
     on_round: Callable[[bool], None] = lambda final: None
+    source: str = ""
 
     def __post_init__(self) -> None:
-        where = f"benchmark {self.benchmark.name!r}"
+        where = self.source or f"benchmark {self.benchmark.name!r}"
         self.workloads: dict[str, Workload] = {}
         for entry in self.benchmark.workloads:
             workload = registry.make_workload(entry.name, entry.options, f"{where}, workload {entry.name!r}")
@@ -99,8 +106,10 @@ class Campaign:
         self.runs = list(expand(self.benchmark))
         self._deaths: Counter[str] = Counter()
         self._warnings: list[str] = []
+        self._tracebacks: set[str] = set()
         self._started = _now()
         self._began = time.perf_counter()
+        self._shown = False
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._environment = environment()
         self._executor: LocalExecutor | None = None
@@ -167,6 +176,13 @@ class Campaign:
         self._warnings.append(text)
         self.observer.note(text)
 
+    def _check_budgets(self) -> None:
+        for entry in self.benchmark.workloads if self.benchmark.trainer != "fake" else ():
+            tuners = self.benchmark.tuners_of(entry)
+            for finding in check.budget(self.workloads[entry.name], self._limits(entry), tuners):
+                # The report counts the random points itself, in what really was tried.
+                (self.observer.note if finding.key == "random_points" else self._note)(finding.text)
+
     # --- the campaign --------------------------------------------------------------------------------------------
 
     def run(self, *, fresh: bool = False) -> Summary:
@@ -183,6 +199,7 @@ class Campaign:
             for path in self._beside():
                 self._intact(path)
             self.observer.planned(self.runs, done)
+            self._check_budgets()
             self._write_manifest("running")
             todo = [run for run in self.runs if run not in set(done)]
             self._pending = Counter(run.seed for run in todo)
@@ -231,6 +248,9 @@ class Campaign:
                 if held < self.benchmark.noise_repeats:
                     repeats = self.benchmark.noise_repeats
                     extra.append(self._task("noise", name, definitions, tuner="", seed=1, path=path, repeats=repeats))
+            path = remarks.check_path(name)
+            if self.benchmark.trainer != "fake" and not (self.folder / path).exists():
+                extra.append(self._task("check", name, definitions, tuner="", seed=1, path=path))
             path = collect.stock_clock_path(name)
             if self.benchmark.stock_clock and self.benchmark.trainer != "fake" and not (self.folder / path).exists():
                 extra.append(self._task("stock_clock", name, definitions, tuner="", seed=1, path=path))
@@ -286,18 +306,34 @@ class Campaign:
         self.observer.finished(task, event["status"])
         if event["status"] == "error":
             self._note(f"{_name(task)}: {event['reason']}")
+        if task["kind"] == "check":
+            for text in remarks.findings(self.folder, [task["workload"]]):
+                self.observer.note(text)
         if task["kind"] == "run" and event["status"] != "interrupted":
+            self._show_raised(RunId(task["workload"], task["tuner"], task["seed"]))
             self._close_round(task["seed"])
+
+    def _show_raised(self, run: RunId) -> None:
+        """Errors in the user's code that this run met first, with his traceback."""
+        for error in remarks.raised({run: journal.read(self.folder / run.path)}):
+            if error.detail not in self._tracebacks:
+                self._tracebacks.add(error.detail)
+                self.observer.note(error.text)
+                self.observer.traceback(error.detail)
 
     def _close_round(self, seed: int) -> None:
         self._pending[seed] -= 1
-        if self._pending[seed] == 0:
-            with self._timed("tables and report"):
-                self._collect()
-                self._write_manifest("running")
+        complete = self._pending[seed] == 0
+        if not complete and (self._shown or time.perf_counter() - self._began < FIRST_LOOK_S):
+            return
+        self._shown = True
+        with self._timed("tables and report"):
+            self._collect()
+            self._write_manifest("running")
+            if complete:
                 self.observer.round_done(seed)
-                if any(self._pending.values()):
-                    self.on_round(False)
+            if any(self._pending.values()):
+                self.on_round(False)
 
     def _died(self, task: Mapping[str, Any], trial: int | None, seconds: float | None) -> bool:
         name = _name(task)
@@ -452,7 +488,11 @@ class Campaign:
             "seconds": self._spent(),
             "planned_runs": len(self.runs),
             "finished_runs": finished,
-            "warnings": self._warnings,
+            "warnings": [
+                *self._warnings,
+                *remarks.findings(self.folder, self.workloads),
+                *(error.text for error in remarks.raised(journals)),
+            ],
             "best_models": best_models,
             "best_known": best_known,
             "files": {},

@@ -1,0 +1,64 @@
+"""Put the published result into README.md: the verdict, the picture and the tables of ``results/published/post``.
+
+``python -m benchmarks.readme`` rewrites what stands between the two marks, from files that ``make publish`` wrote; with
+``--check`` it only says whether README.md is what it would write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+FOLDER = Path("results/published/post")
+README = Path("README.md")
+BEGIN, END = "<!-- results:begin -->\n", "<!-- results:end -->\n"
+COLUMNS = ("Method", "Test score", "Time, full", "Seeds")
+
+
+def block(folder: Path) -> str:
+    """The verdict, the first picture and one table per workload, as Markdown for the repository's root."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    report = (folder / "report.md").read_text(encoding="utf-8")
+    verdict = report.partition("## Verdict")[2].partition("\n## ")[0].strip()
+    machine = manifest["environment"]
+    parts = [
+        f"{verdict}\n",
+        f"![Best validation loss so far, by method]({folder / 'plots' / 'best-so-far.png'})\n",
+    ]
+    for name, about in manifest["workloads"].items():
+        label = f" ({about['data_label']} data)" if about["data_label"] else ""
+        parts.append(f"**{about['title']}{label}**: {about['test_metric'].replace('_', ' ')} on the test split\n")
+        parts.append(table((folder / "tables" / f"summary-{name}.md").read_text(encoding="utf-8")))
+    parts.append(
+        "Median over seeds [quartiles]; smaller is better; bold = best; ≈ = not distinguishable from the best. "
+        f"Made by `{manifest['command']}` on {machine['processor']} with {manifest['workers']} workers. "
+        f"[The whole report]({folder / 'report.md'}).\n"
+    )
+    return "\n".join(parts)
+
+
+def table(markdown: str) -> str:
+    """The columns of a summary table that a first look needs."""
+    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in markdown.strip().splitlines()]
+    kept = [index for index, title in enumerate(rows[0]) if title.startswith(COLUMNS)]
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[2:]]
+    return "\n".join(f"| {' | '.join(line[index] for index in kept)} |" for line in lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    text = README.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    wanted = f"{before}{BEGIN}\n{block(FOLDER)}\n{END}{after}"
+    if arguments.check:
+        sys.exit(None if wanted == text else f"{README} is not what {FOLDER} gives: run python -m benchmarks.readme")
+    README.write_text(wanted, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +13,18 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hptune_bench.errors import UserError
+from hptune_bench.workloads import own_file
 
 MAX_BYTES = 2**20
+OWN_SEEDS, OWN_TRAININGS = 10, 20
+OWN_TUNERS = (
+    "untuned",
+    "untuned_restarts",
+    "manual_sweep",
+    "random_search",
+    "bayesian_optimization",
+    "hyperband",
+)
 _SAFE_NAME = re.compile(r"(?!(?i:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))[A-Za-z0-9][A-Za-z0-9_.-]{0,98}(?<!\.)")
 
 
@@ -90,6 +100,17 @@ class WorkloadEntry(_Strict):
     budget: Budget | None = None
     tuners: tuple[str, ...] | None = None
     options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own(cls, value: Any) -> Any:
+        """An object in a user's file is an option; the name becomes one that can be a folder's."""
+        if isinstance(value, dict) and isinstance(name := value.get("name"), str) and own_file.is_own(name):
+            options = value.get("options", {})
+            if isinstance(options, dict):
+                name, source = safe_name(own_file.own_name(name)), name
+                return {**value, "name": name, "options": {own_file.SOURCE: source, **options}}
+        return value
 
     @field_validator("tuners", mode="before")
     @classmethod
@@ -221,7 +242,46 @@ def read_benchmark(path: Path) -> Benchmark:
         raise UserError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UserError(f"{path}: is not valid TOML: {error}") from None
-    return validate(table, str(path))
+    return validate(_located(table, path.parent), str(path))
+
+
+def own_benchmark(source: str, options: Mapping[str, Any]) -> Benchmark:
+    """What is run where a workload of one's own is given instead of a benchmark file.
+
+    Ten seeds (below six no test is possible) and a budget of twenty full trainings for each tuner: counted in epochs,
+    because a count of trials would let Hyperband's short ones stand for full ones.
+
+    Raises:
+        UserError: the name cannot be used.
+    """
+    entry = {"name": source, "options": dict(options)}
+    table = {
+        "name": own_file.own_name(source),
+        "seeds": OWN_SEEDS,
+        "budget": {"trainings": OWN_TRAININGS},
+        "tuners": list(OWN_TUNERS),
+        "primary": {"tuners": ["random_search", "bayesian_optimization", "hyperband"], "against": "manual_sweep"},
+        "workloads": [entry],
+    }
+    return validate(table, source)
+
+
+def _located(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The table with a user's files found beside the benchmark file where the working directory does not have them."""
+
+    def found(file: str) -> str:
+        beside = folder / file
+        return str(beside) if not Path(file).exists() and beside.exists() else file
+
+    entries = table.get("workloads")
+    for entry in entries if isinstance(entries, list) else ():
+        if not isinstance(entry, dict) or not isinstance(name := entry.get("name"), str) or not own_file.is_own(name):
+            continue
+        file, _, attribute = name.rpartition(":")
+        entry["name"] = f"{found(file)}:{attribute}"
+        if isinstance(options := entry.get("options"), dict) and isinstance(data := options.get("data"), str):
+            options["data"] = found(data)
+    return table
 
 
 def validate(table: dict[str, Any], where: str) -> Benchmark:

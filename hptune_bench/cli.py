@@ -5,8 +5,10 @@ Heavy modules are imported inside the commands, so that ``--help`` answers at on
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,7 +45,10 @@ def main() -> None:
     except UserError as error:
         from hptune_bench.report.text import clean
 
-        print(f"hptune-bench: {clean(error)}", file=sys.stderr)  # noqa: T201 - the one place that speaks in errors
+        lines = [f"hptune-bench: {clean(error)}"]
+        if error.detail:
+            lines += ["".join(char for char in line if char.isprintable()) for line in error.detail.splitlines()]
+        print("\n".join(lines), file=sys.stderr)  # noqa: T201 - the one place that speaks in errors
         raise SystemExit(2) from None
 
 
@@ -66,7 +71,12 @@ def _options(
 
 @app.command()
 def run(
-    benchmark: Annotated[Path, typer.Argument(help="A benchmark file (.toml).", show_default=False)],
+    benchmark: Annotated[
+        str,
+        typer.Argument(
+            help="A benchmark file (.toml), or a model of your own (my_model.py:build_model).", show_default=False
+        ),
+    ],
     out: Annotated[Path | None, typer.Option(help="Results folder.  [default: results/NAME]")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.  [default: one per core]")] = None,
     tuner: Annotated[list[str] | None, typer.Option(help="Only this tuner; may be repeated.")] = None,
@@ -76,6 +86,9 @@ def run(
         str | None, typer.Option(help="Budget of every run: 20trainings, 500epochs, 20trials or 60s.")
     ] = None,
     trainer: Annotated[str | None, typer.Option(help="compiled, stock or fake, instead of the file's.")] = None,
+    data: Annotated[str | None, typer.Option(help="Own model: a CSV file with a header.")] = None,
+    target: Annotated[str | None, typer.Option(help="Own model: the column of --data to predict.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Own model: epochs of a full training.")] = None,
     report: Annotated[bool, typer.Option(help="Write the report; without it, tables only.")] = True,
     fresh: Annotated[bool, typer.Option("--fresh", help="Discard what the results folder holds.")] = False,
 ) -> None:
@@ -85,10 +98,10 @@ def run(
     like, and give the same command to go on.
     """
     from hptune_bench import screen
-    from hptune_bench.benchmark import read_benchmark
     from hptune_bench.execution.runner import Campaign
 
-    definition = _narrowed(read_benchmark(benchmark), tuner, workload, seeds, budget, trainer)
+    whole = _definition(benchmark, {"data": data, "target": target, "epochs": epochs})
+    definition = _narrowed(whole, tuner, workload, seeds, budget, trainer)
     folder = out or Path("results") / definition.name
     console = screen.console()
     with screen.observer(console) as observer:
@@ -99,6 +112,7 @@ def run(
             command=_command(),
             observer=observer,
             on_round=lambda final: _after_round(console, folder, final, report),
+            source=str(benchmark),
         )
         screen.search_spaces(console, campaign.workloads)
         summary = campaign.run(fresh=fresh)
@@ -173,6 +187,50 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command()
+def check(
+    workload: Annotated[
+        str, typer.Argument(help="A workload, or a model of your own (my_model.py:build_model).", show_default=False)
+    ],
+    data: Annotated[str | None, typer.Option(help="Own model: a CSV file with a header.")] = None,
+    target: Annotated[str | None, typer.Option(help="Own model: the column of --data to predict.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Own model: epochs of a full training.")] = None,
+    budget: Annotated[str, typer.Option(help="The budget that is planned.")] = "20trainings",
+    trainer: Annotated[str, typer.Option(help="compiled or stock.")] = "compiled",
+    probes: Annotated[int, typer.Option(min=0, help="Random configurations that are trained for a few epochs.")] = 12,
+) -> None:
+    """Look for what would spoil a long run: of the search space, the data, the model, the budget.
+
+    Models are built and a few are trained for five epochs. Each warning says what was seen and what to do. Exit code 1
+    where there is one.
+    """
+    from hptune_bench import check as linter
+    from hptune_bench import registry, screen
+    from hptune_bench.benchmark import OWN_TUNERS, Budget
+    from hptune_bench.execution.ledger import Limits
+    from hptune_bench.training import make_trainer
+    from hptune_bench.training.runtime import configure_tensorflow
+
+    planned = Budget.parse(budget)
+    configure_tensorflow()
+    given = {"data": data, "target": target, "epochs": epochs}
+    options = {key: value for key, value in given.items() if value is not None}
+    console = screen.console()
+    made = registry.make_workload(workload, options, "check")
+    screen.search_spaces(console, {made.name: made})
+    limits = Limits(planned.epoch_limit(made.full_epochs), planned.trials, planned.seconds)
+    count = 0
+    parts = [linter.budget(made, limits, OWN_TUNERS), linter.before_training(made)]
+    if probes:
+        parts.append(linter.probe(made, make_trainer(trainer, made), probes))
+    for finding in itertools.chain(*parts):
+        count += 1
+        screen.finding(console, finding)
+    console.print(f"{count} warnings." if count != 1 else "1 warning.")
+    if count:
+        raise typer.Exit(1)
+
+
 @app.command(name="list")
 def list_(
     what: Annotated[str, typer.Argument(help="workloads, tuners or benchmarks; all where nothing is given.")] = "",
@@ -188,6 +246,23 @@ def list_(
     for kind, show_kind in kinds.items():
         if what in ("", kind):
             show_kind(console)
+
+
+def _definition(benchmark: str, own: Mapping[str, str | int | None]) -> Benchmark:
+    """The benchmark of a file, or of a model of one's own.
+
+    Raises:
+        UserError: it cannot be read, or has options that only the other kind takes.
+    """
+    from hptune_bench.benchmark import own_benchmark, read_benchmark
+    from hptune_bench.workloads import own_file
+
+    options = {key: value for key, value in own.items() if value is not None}
+    if own_file.is_own(benchmark):
+        return own_benchmark(benchmark, options)
+    if options:
+        raise UserError(f"--{min(options)} is for a model of your own; a benchmark file says it itself, under options")
+    return read_benchmark(Path(benchmark))
 
 
 def _narrowed(

@@ -1,10 +1,48 @@
-"""The one exception for input that a user can mend."""
+"""The one exception for input that a user can mend, and how an error in a user's own code is shown."""
 
 from __future__ import annotations
+
+import sysconfig
+import traceback
+from pathlib import Path
 
 
 class UserError(Exception):
     """Bad input: one sentence that says what is wrong, where, and what to do.
 
     The command line prints it without a traceback and exits with code 2.
+
+    Attributes:
+        detail: the traceback of the user's own code, where that is what failed; else empty.
     """
+
+    def __init__(self, sentence: str, detail: str = "") -> None:
+        super().__init__(sentence)
+        self.detail = detail
+
+
+def users_traceback(error: BaseException) -> str:
+    """The traceback of an error from the first frame of a user's file on; the whole one where no such frame is.
+
+    A user's file is one that is neither of this package nor installed: what leads to his function is not his business.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    first = next((index for index, frame in enumerate(frames) if _is_users(frame.filename)), 0)
+    head, *tail = traceback.format_exception(type(error), error, None)
+    lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames[first:]), head, *tail]
+    return "".join(lines)
+
+
+def users_line(error: BaseException) -> str:
+    """``file.py, line 12, in build_model``: the last frame in a user's file; empty where there is none."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
+    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}, in {frames[-1].name}" if frames else ""
+
+
+def _is_users(file: str) -> bool:
+    if file.startswith("<frozen"):
+        return False
+    # The suites of installed packages, the standard library and this package are not the user's.
+    paths = sysconfig.get_paths()
+    others = [Path(__file__).parent, *(Path(paths[name]) for name in ("stdlib", "purelib", "platlib"))]
+    return not any(Path(file).is_relative_to(folder) for folder in others)

@@ -33,6 +33,14 @@ def fingerprint(workload: Workload, *, with_data: bool = True) -> str:
     return digest.hexdigest()
 
 
+def digest_of(*parts: object) -> str:
+    """SHA-256 (hex) of splits or arrays: names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for part in parts:
+        _add(digest, part)
+    return digest.hexdigest()
+
+
 def settings(workload: Workload) -> dict[str, Any]:
     """What a workload declares, as JSON-ready values; the manifest holds it too."""
     return {

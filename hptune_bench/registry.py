@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -18,6 +18,10 @@ from hptune_bench.benchmark import nearest, safe_name
 from hptune_bench.errors import UserError
 from hptune_bench.interfaces import Tuner, Workload
 from hptune_bench.tuners import TunerInfo, built_in
+from hptune_bench.workloads import own_file
+
+_HERE: dict[str, Workload] = {}
+"""Workloads that exist in this process only, as a notebook's do."""
 
 
 @cache
@@ -38,18 +42,33 @@ def make_workload(name: str, options: Mapping[str, Any], where: str = "workload"
     Raises:
         UserError: no such workload, or options that it does not take.
     """
-    if name not in workload_names():
-        raise UserError(f"{where}: there is no workload {name!r}{nearest(name, workload_names())}")
-    outside = _entry_points("workloads")
-    factory = (
-        outside[name].load() if name in outside else importlib.import_module(f"hptune_bench.workloads.{name}").workload
-    )
+    if name in _HERE:
+        return _HERE[name]
     try:
-        return factory(**options)
+        if own_file.SOURCE in options:
+            return own_file.workload_of(name, options)
+        if own_file.is_own(name):
+            return own_file.workload_of(own_file.own_name(name), {own_file.SOURCE: name, **options})
+        return _factory(name, where)(**options)
     except UserError as error:
-        raise UserError(f"{where}: {error}") from None
+        raise UserError(str(error) if str(error).startswith(where) else f"{where}: {error}", error.detail) from None
     except TypeError as error:
         raise UserError(f"{where}: workload {name!r} does not take these options ({error})") from None
+
+
+def keep_here(workload: Workload) -> None:
+    """Make a workload known in this process under its name, in front of all others."""
+    _HERE[workload.name] = workload
+
+
+def _factory(name: str, where: str) -> Callable[..., Workload]:
+    if name not in workload_names():
+        hint = "; a workload of your own is named as my_model.py:build_model" if ".py" in name else ""
+        raise UserError(f"{where}: there is no workload {name!r}{hint or nearest(name, workload_names())}")
+    outside = _entry_points("workloads")
+    if name in outside:
+        return outside[name].load()
+    return importlib.import_module(f"hptune_bench.workloads.{name}").workload
 
 
 @cache

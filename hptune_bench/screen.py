@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hptune_bench import registry
+from hptune_bench.check import Finding
 from hptune_bench.execution.observers import LiveObserver, PlainObserver
 from hptune_bench.interfaces import Workload
 from hptune_bench.report.text import clean
@@ -104,6 +105,12 @@ def check(console: Console, outcome: Check) -> None:
     style = {"ok": "green", "differs": "bold red", "not checked": "yellow"}[outcome.status]
     line = Text(f"{outcome.status:<12}", style=style)
     console.print(line + Text(clean(f"{outcome.name}: {outcome.detail}")), soft_wrap=True)
+
+
+def finding(console: Console, found: Finding) -> None:
+    """One warning of a check."""
+    line = Text(f"{found.key:<14}", style="yellow")
+    console.print(line + Text(clean(found.text)), soft_wrap=True)
 
 
 def workloads(console: Console) -> None:

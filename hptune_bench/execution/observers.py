@@ -47,6 +47,11 @@ class PlainObserver:
     def note(self, text: str) -> None:
         self._say(f"note: {text}")
 
+    def traceback(self, text: str) -> None:
+        """Many lines as they are, without what a terminal would obey."""
+        for line in text.splitlines():
+            self.console.print(Text("  " + "".join(char for char in line if char.isprintable())), soft_wrap=True)
+
     def stopping(self) -> None:
         self._say("stopping after the current trials; interrupt again to stop at once")
 

@@ -24,6 +24,7 @@ from hptune_bench.benchmark import Benchmark, RunId, WorkloadEntry, expand
 from hptune_bench.environment import TRAINING_PACKAGES, environment, versions
 from hptune_bench.errors import UserError
 from hptune_bench.execution import collect, journal, remarks, states
+from hptune_bench.execution.inline import InlineExecutor
 from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.local import Callbacks, LocalExecutor
 from hptune_bench.execution.lock import locked
@@ -82,6 +83,7 @@ class Campaign:
     Attributes:
         on_round: called after each round and at the end, with the tables up to date; ``final`` says which.
         source: where the definition comes from, for errors; empty: its name.
+        inline: do everything in this process, for workloads that no other can import.
     """
 
     benchmark: Benchmark
@@ -91,6 +93,7 @@ class Campaign:
     observer: Observer
     on_round: Callable[[bool], None] = lambda final: None
     source: str = ""
+    inline: bool = False
 
     def __post_init__(self) -> None:
         where = self.source or f"benchmark {self.benchmark.name!r}"
@@ -112,7 +115,7 @@ class Campaign:
         self._shown = False
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._environment = environment()
-        self._executor: LocalExecutor | None = None
+        self._executor: LocalExecutor | InlineExecutor | None = None
         self._interrupts = 0
 
     # --- the definition ------------------------------------------------------------------------------------------
@@ -225,7 +228,11 @@ class Campaign:
 
     def _execute(self, tasks: list[Task]) -> None:
         callbacks = Callbacks(self.observer.event, self._done, self._died, self.observer.stopping)
-        self._executor = LocalExecutor(self.workers, self.folder / "logs", callbacks, self.benchmark.trial_timeout)
+        self._executor = (
+            InlineExecutor(callbacks)
+            if self.inline
+            else LocalExecutor(self.workers, self.folder / "logs", callbacks, self.benchmark.trial_timeout)
+        )
         if self._interrupts:
             self._executor.stop()  # the signal came before there was anything to stop
         try:

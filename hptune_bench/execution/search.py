@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hptune_bench.benchmark import RunId
-from hptune_bench.errors import UserError
+from hptune_bench.errors import UserError, users_line, users_traceback
 from hptune_bench.execution import seeds, states
 from hptune_bench.execution.journal import Contents, Entry, Journal
 from hptune_bench.execution.ledger import Ledger, Limits
@@ -325,7 +325,8 @@ class Evaluation:
             outcome = self.setup.trainer.train(job)
         except Exception as error:  # noqa: BLE001 - a failing configuration is a result, not the end of a campaign
             entry["error"] = first_line(error)
-            entry["detail"] = traceback.format_exc()
+            entry["detail"] = users_traceback(error)
+            entry["place"] = users_line(error)
             entry["train_s"], entry["cpu_s"] = time.perf_counter() - began, time.process_time() - cpu
             return entry
         if outcome.state is not None:

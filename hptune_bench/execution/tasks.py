@@ -1,4 +1,4 @@
-"""What a worker can be asked to do: a run, the noise floor, the stock clock, the best model."""
+"""What a worker can be asked to do: a run, the noise floor, the check, the stock clock, the best model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psutil
 
 from hptune_bench import registry
 from hptune_bench.benchmark import RunId
-from hptune_bench.execution import journal, seeds, states
+from hptune_bench.execution import journal, remarks, seeds, states
 from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.search import (
     CannotWrite,
@@ -39,7 +39,7 @@ def perform(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, A
     ``done``, ``failed``, ``interrupted``; ``error``: it could not be done, and nothing was decided; ``unwritable``: the
     disk refuses to remember it.
     """
-    kinds = {"run": _run, "noise": _noise, "stock_clock": _stock_clock, "model": _model}
+    kinds = {"run": _run, "noise": _noise, "stock_clock": _stock_clock, "model": _model, "check": _check}
     try:
         return kinds[task["kind"]](task, send, stopping)
     except Interrupted:
@@ -104,6 +104,15 @@ def _stock_clock(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[s
     return {"status": "done"}
 
 
+def _check(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
+    """What can be found wrong with a workload without training."""
+    from hptune_bench.check import before_training
+
+    workload = _workload(task["workload"], json.dumps(task["options"], sort_keys=True))
+    remarks.keep_findings(Path(task["folder"]) / task["path"], [finding.text for finding in before_training(workload)])
+    return {"status": "done"}
+
+
 def _model(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
     """Save the best model of a workload as a ``.keras`` file."""
     folder = Path(task["folder"])
@@ -140,6 +149,12 @@ def _trainer(name: str, workload: str, options: str) -> Trainer:
     if key not in _TRAINERS:
         _TRAINERS[key] = make_trainer(name, _workload(workload, options))
     return _TRAINERS[key]
+
+
+def forget() -> None:
+    """Drop every workload and trainer of this process: their names may mean others now."""
+    _workload.cache_clear()
+    _TRAINERS.clear()
 
 
 def structures() -> int:

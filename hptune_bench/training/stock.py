@@ -66,16 +66,20 @@ def fit_model(workload: Workload, job: Job, data: Data, model: Any, clock: Clock
     if job.start is not None:
         patience = _restore(model, job)
     callbacks = _callbacks(workload, job, fit, patience, clock)
-    history = model.fit(
-        training_batches(data.train, fit.batch_size, job.data_seed, job.first_epoch, job.epochs - job.first_epoch),
-        validation_data=batches(data.validation, fit.batch_size),
-        steps_per_epoch=math.ceil(len(data.train) / fit.batch_size),
-        initial_epoch=job.first_epoch,
-        epochs=job.epochs,
-        callbacks=callbacks,
-        shuffle=False,
-        verbose=0,
-    ).history
+    own_fit = getattr(workload, "own_fit", None)
+    if own_fit is not None:
+        history = _fit_by_user(own_fit, job, data, model, callbacks)
+    else:
+        history = model.fit(
+            training_batches(data.train, fit.batch_size, job.data_seed, job.first_epoch, job.epochs - job.first_epoch),
+            validation_data=batches(data.validation, fit.batch_size),
+            steps_per_epoch=math.ceil(len(data.train) / fit.batch_size),
+            initial_epoch=job.first_epoch,
+            epochs=job.epochs,
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=0,
+        ).history
     names = sorted(history)
     rows = [{name: float(history[name][i]) for name in names} for i in range(len(callbacks[0].objectives))]
     keeper, limit = callbacks[:2]
@@ -91,10 +95,13 @@ def fit_model(workload: Workload, job: Job, data: Data, model: Any, clock: Clock
         model.set_weights(weights)
         return test_scores(workload, model, data)
 
+    early = len(rows) < job.epochs - job.first_epoch
+    stopped = stopping is not None and stopping.stopped_epoch > 0
     return Outcome(
         history=tuple(rows),
-        ended=stopping is not None and stopping.stopped_epoch > 0,
-        cut=limit.cut and len(rows) < job.epochs - job.first_epoch,
+        # A user's fit may bring callbacks of its own that end a training.
+        ended=stopped or (own_fit is not None and early and not limit.cut),
+        cut=limit.cut and early,
         best=best,
         train_s=clock.train_s(),
         compile_s=clock.compile_s,
@@ -103,6 +110,32 @@ def fit_model(workload: Workload, job: Job, data: Data, model: Any, clock: Clock
         test=test,
         weights=lambda: weights,
     )
+
+
+def _fit_by_user(own_fit: Any, job: Job, data: Data, model: Any, callbacks: list[Any]) -> Mapping[str, list[float]]:
+    """The training log of a user's own ``fit``, called as KerasTuner does: arrays, no batch size, callbacks to hand on.
+
+    Keras draws the batch order then, from TensorFlow's global seed.
+    """
+    import keras
+    import tensorflow as tf
+
+    tf.random.set_seed(job.training_seed)
+    log = keras.callbacks.History()
+    own_fit(
+        job.configuration,
+        model,
+        data.train.x,
+        data.train.y,
+        validation_data=(data.validation.x, data.validation.y),
+        epochs=job.epochs,
+        callbacks=[*callbacks, log],
+        **({"initial_epoch": job.first_epoch} if job.first_epoch else {}),
+    )
+    trained = len(callbacks[0].objectives)
+    if not trained or trained != len(log.epoch):
+        raise ValueError("fit must call model.fit once, and hand *args and **kwargs (epochs, callbacks) on to it")
+    return log.history
 
 
 def training_batches(split: Split, batch_size: int, data_seed: int, first: int, count: int) -> Any:

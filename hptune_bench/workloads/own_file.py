@@ -1,0 +1,112 @@
+"""``my_model.py:build_model``: an object in a user's file, and the workload that it makes.
+
+Importing this module does not import TensorFlow; importing a user's file usually does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hptune_bench.errors import UserError, users_line, users_traceback
+from hptune_bench.interfaces import Workload
+
+SOURCE = "source"
+"""The option that names file and object; an entry of a benchmark with it is a user's own workload."""
+USUAL = "build_model"
+_NAME = re.compile(r"(?P<file>.+\.py):(?P<object>[^:/\\]+)")
+
+
+def is_own(name: str) -> bool:
+    """Whether a workload's name means an object in a file."""
+    return _NAME.fullmatch(name) is not None
+
+
+def own_name(source: str) -> str:
+    """The workload's name in folders and tables: the file's stem, and the object's name unless it is the usual one."""
+    match = _NAME.fullmatch(source)
+    assert match is not None
+    stem, attribute = Path(match["file"]).stem, match["object"]
+    text = stem if attribute == USUAL else f"{stem}_{attribute}"
+    return re.sub(r"[^A-Za-z0-9_-]", "_", text).lstrip("_-")[:100] or "own"
+
+
+def workload_of(name: str, options: Mapping[str, Any]) -> Workload:
+    """The workload of an object in a user's file.
+
+    Args:
+        name: what the workload is called in files.
+        options: ``source`` (``file.py:object``, the file relative to the working directory) and those of ``own``.
+
+    Raises:
+        UserError: no such file or object, or one that makes no workload.
+    """
+    source = options[SOURCE]
+    match = _NAME.fullmatch(source) if isinstance(source, str) else None
+    if match is None:
+        raise UserError(f"{source!r} names no object in a file; write it as my_model.py:{USUAL}")
+    path, attribute = Path(match["file"]), match["object"]
+    module = import_file(path)
+    if not hasattr(module, attribute):
+        there = [key for key, value in vars(module).items() if callable(value) and key[0] != "_"]
+        mine = [key for key in there if getattr(getattr(module, key), "__module__", "") == module.__name__]
+        raise UserError(f"{path} has no {attribute!r}; it has {', '.join(mine) or 'no functions'}")
+    found = getattr(module, attribute)
+    rest = {key: value for key, value in options.items() if key != SOURCE}
+    if all(hasattr(found, each) for each in ("space", "load", "build", "fit", "untuned")):
+        if rest:
+            raise UserError(f"{source} is a workload of its own and takes no option {min(rest)!r}; remove it")
+        return found
+    from hptune_bench.workloads.own import from_module
+
+    code = hashlib.sha256(path.read_bytes()).hexdigest()
+    own: Any = from_module(name, found, module, rest, {**options, "code": code}, where=source)
+    return own
+
+
+def import_file(path: Path) -> ModuleType:
+    """The module of a file, run once per process and content; its folder is where it may import from.
+
+    Raises:
+        UserError: no such file, or its code raises; then with the user's traceback.
+    """
+    try:
+        code = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    name = f"{path.stem}_{hashlib.sha256(str(path.resolve()).encode() + code).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    from hptune_bench.training.runtime import configure_tensorflow
+
+    configure_tensorflow()
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except UserError:
+        del sys.modules[name]
+        raise
+    except Exception as error:
+        del sys.modules[name]
+        raise UserError(*failure(f"{path}: cannot be imported", error)) from error
+    return module
+
+
+def failure(what: str, error: BaseException) -> tuple[str, str]:
+    """What failed in a user's code as one sentence, and his traceback."""
+    first = str(error).strip().partition("\n")[0]
+    place = users_line(error)
+    return f"{what}: {type(error).__name__}: {first}{f' ({place})' if place else ''}", users_traceback(error)

@@ -74,9 +74,17 @@ def _read(path: Path, kind: type | None, manifest: dict[str, Any]) -> pd.DataFra
             raise UserError(f"{path}: column {name!r} holds something that is no {type_.__name__}; {remedy}")
         if type_ is int and not (frame[name].dropna() % 1 == 0).all():
             raise UserError(f"{path}: column {name!r} holds a broken number; {remedy}")
+    if kind is not None:
+        for name in frame.columns.difference([*wanted, "workload"]):
+            if not name.startswith("hp:") and not _numeric(frame[name]):
+                raise UserError(f"{path}: column {name!r} holds something that is no number; {remedy}")
     unknown = set(frame["workload"]) - set(manifest["workloads"])
     if unknown:
         raise UserError(f"{path}: workload {sorted(map(str, unknown))[0]!r} is not in the manifest; {remedy}")
+    if kind is EpochRecord:
+        for workload in frame["workload"].unique():
+            if (objective := manifest["workloads"][workload]["objective"]) not in frame:
+                raise UserError(f"{path}: column {objective!r} is missing; {remedy}")
     if "configuration" in frame:
         _check_configurations(path, frame["configuration"], remedy)
     return frame

@@ -57,10 +57,7 @@ def check_files(folder: Path, *, report: bool = True) -> Iterator[Check]:
     campaign = read_campaign(folder)
     yield _checksums(folder, campaign)
     yield from _invariants(campaign)
-    try:
-        yield _tables(folder, definition_of(campaign))
-    except journal.JournalDamaged as damage:
-        yield Check("tables from journals", "differs", damage.what)
+    yield _tables(folder, definition_of(campaign))
     if report:
         yield _report(folder, campaign)
 
@@ -187,7 +184,11 @@ def _tables(folder: Path, benchmark: Benchmark) -> Check:
         for name in ("runs", "noise", "stock_clock"):
             if (folder / name).exists():
                 (target / name).symlink_to((folder / name).resolve(), target_is_directory=True)
-        collect.collect(target, collect.found_runs(folder, described), described)
+        try:
+            collect.collect(target, collect.found_runs(folder, described), described)
+        except journal.JournalDamaged as damage:
+            what = damage.what.replace(str(target), str(folder))
+            return Check("tables from journals", "differs", what)
         for name in TABLES:
             if _digest(folder / name) != _digest(target / name):
                 return Check("tables from journals", "differs", f"{name} is not what the journals give")

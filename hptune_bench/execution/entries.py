@@ -9,9 +9,12 @@ from hptune_bench.interfaces import TRIAL_STATUSES
 
 Check = Callable[[Any], bool]
 
+_LARGE = 2**53
+"""Beyond it a whole number is no float any more."""
+
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGE
 
 
 def _whole_or_none(value: Any) -> bool:
@@ -19,7 +22,7 @@ def _whole_or_none(value: Any) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGE)
 
 
 def _number_or_none(value: Any) -> bool:

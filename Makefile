@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 BENCH := $(RUN) -m hptune_bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench smoke publish report speed test lint format lock clean
+.PHONY: help setup bench smoke publish reproduce report speed test lint format lock clean
 
 help: ## Show what can be done
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ smoke: setup ## Run every tuner on both problems with tiny budgets
 publish: setup ## Make results/published/post again, with 30 seeds
 	$(BENCH) run benchmarks/post.toml --seeds 30 --out results/published/post
 	$(RUN) -m benchmarks.readme
+
+reproduce: setup ## Check the published results: files, tables, report, and every run done again
+	$(BENCH) verify results/published/post --rerun all
 
 report: setup ## Write the report of the main job again
 	$(BENCH) report results/post

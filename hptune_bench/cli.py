@@ -231,6 +231,22 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command()
+def compare(
+    first: Folder,
+    second: Annotated[Path, typer.Argument(help="Another results folder.", show_default=False)],
+) -> None:
+    """Compare two campaigns of one benchmark.
+
+    Another machine, other versions or another trainer: scores, their paired differences, and ratios of times.
+    """
+    from hptune_bench import screen
+    from hptune_bench.analysis.side_by_side import side_by_side
+    from hptune_bench.results import read_campaign
+
+    screen.side_by_side(screen.console(), side_by_side(read_campaign(first), read_campaign(second)))
+
+
 @app.command(name="list")
 def list_(
     what: Annotated[str, typer.Argument(help="workloads, tuners or benchmarks; all where nothing is given.")] = "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hptune_bench import registry
+from hptune_bench.analysis.side_by_side import SideBySide
 from hptune_bench.check import Finding
 from hptune_bench.execution.observers import LiveObserver, PlainObserver
 from hptune_bench.interfaces import Workload
@@ -98,6 +99,28 @@ def best_configurations(console: Console, campaign: Campaign, count: int = 10) -
             console.print(clean(f"best model: {campaign.path / model['file']} ({tests})"), soft_wrap=True)
         untuned = ", ".join(f"{key} {_number(value)}" for key, value in facts["untuned"].items())
         console.print(clean(f"untuned configuration: {untuned}"), soft_wrap=True)
+
+
+def side_by_side(console: Console, rows: Sequence[SideBySide]) -> None:
+    """Two campaigns: median scores, their paired difference, and the ratios of their clocks, second to first."""
+    from hptune_bench.report.text import interval, number
+
+    for workload in dict.fromkeys(row.workload for row in rows):
+        table = _table(
+            f"{workload}: scores (smaller is better) and seconds of the second campaign against the first",
+            *("tuner", "seeds", "first", "second", "difference", "training", "tuner's own", "wall"),
+        )
+        for row in (row for row in rows if row.workload == workload):
+            ends = row.difference.interval
+            difference = interval(row.difference.median_difference, *((ends.low, ends.high) if ends else (None, None)))
+            ratios = []
+            for clock in ("train_s", "tuner_s", "wall_s"):
+                ratio = row.ratios.get(clock)
+                bounds = (ratio.interval.low, ratio.interval.high) if ratio and ratio.interval else (None, None)
+                ratios.append(f"x {interval(ratio.median, *bounds)}" if ratio else "")
+            table.add_row(row.tuner, str(row.seeds), number(row.first), number(row.second), difference, *ratios)
+        console.print(table)
+    console.print("In brackets: 95 % bootstrap intervals over seeds.", soft_wrap=True)
 
 
 def check(console: Console, outcome: Check) -> None:

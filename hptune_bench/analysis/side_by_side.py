@@ -1,0 +1,110 @@
+"""Two campaigns of one benchmark side by side: another machine, other versions, another trainer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from hptune_bench.analysis.statistics import Interval, Paired, bootstrap_median, median, paired
+from hptune_bench.errors import UserError
+from hptune_bench.results import Campaign
+
+CLOCKS = ("train_s", "tuner_s", "wall_s")
+KEYS = ["workload", "tuner", "seed"]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Median over seeds of second / first, with a 95 % bootstrap interval (None below two seeds)."""
+
+    median: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """One tuner on one workload in both campaigns.
+
+    Attributes:
+        seeds: seeds that both finished.
+        first, second: median test score over these seeds (validation score where there is no test split); a failed run
+            counts as +inf.
+        difference: second against first, paired by seed; negative = the second is better.
+        ratios: by clock (``CLOCKS``); a clock that no seed has in both is left out.
+    """
+
+    workload: str
+    tuner: str
+    seeds: int
+    first: float
+    second: float
+    difference: Paired
+    ratios: dict[str, Ratio]
+
+
+def side_by_side(first: Campaign, second: Campaign) -> tuple[SideBySide, ...]:
+    """Every workload and tuner with a common finished seed, in the order of their names.
+
+    Raises:
+        UserError: two benchmarks, two definitions of one workload, or no common run.
+    """
+    _refuse_others(first, second)
+    a, b = _finished(first), _finished(second)
+    both = a.merge(b, on=KEYS, suffixes=("_first", "_second")) if len(a) and len(b) else pd.DataFrame()
+    if both.empty:
+        raise UserError(f"{second.path}: has no finished run in common with {first.path}; compare folders that do")
+    return tuple(
+        _compared(workload, tuner, rows) for (workload, tuner), rows in both.groupby(["workload", "tuner"], sort=True)
+    )
+
+
+def _refuse_others(first: Campaign, second: Campaign) -> None:
+    names = first.manifest["name"], second.manifest["name"]
+    if names[0] != names[1]:
+        raise UserError(
+            f"{second.path}: this is benchmark {names[1]!r}, but {first.path} is {names[0]!r}; compare folders of one "
+            "benchmark"
+        )
+    for name, about in first.manifest["workloads"].items():
+        other = second.manifest["workloads"].get(name, about)
+        for key in ("objective", "test_metric", "budget", "options"):
+            if other.get(key) != about.get(key):
+                raise UserError(
+                    f"{second.path}: workload {name!r} has {key} {other.get(key)}, but {about.get(key)} in "
+                    f"{first.path}; compare folders of one definition"
+                )
+
+
+def _finished(campaign: Campaign) -> pd.DataFrame:
+    """Finished runs with the score that is compared."""
+    runs = campaign.runs
+    if runs.empty:
+        return runs
+    runs = runs[runs["status"] != "interrupted"].copy()
+    score = runs["test_score"].astype(float)
+    tested = score.notna().groupby(runs["workload"]).transform("any")
+    runs["compared"] = score.where(tested, runs["best_score"]).astype(float)
+    runs.loc[(runs["status"] == "failed") | runs["compared"].isna(), "compared"] = np.inf
+    return runs[[*KEYS, "compared", *CLOCKS]]
+
+
+def _compared(workload: str, tuner: str, rows: pd.DataFrame) -> SideBySide:
+    first, second = rows["compared_first"].to_numpy(), rows["compared_second"].to_numpy()
+    ratios = {}
+    for clock in CLOCKS:
+        old, new = rows[f"{clock}_first"].to_numpy(float), rows[f"{clock}_second"].to_numpy(float)
+        usable = (old > 0) & (new > 0) & np.isfinite(old) & np.isfinite(new)
+        if usable.any():
+            ratio = new[usable] / old[usable]
+            ratios[clock] = Ratio(float(median(ratio)), bootstrap_median(ratio))
+    return SideBySide(
+        workload=workload,
+        tuner=tuner,
+        seeds=len(rows),
+        first=float(median(first)),
+        second=float(median(second)),
+        difference=paired(second, first),
+        ratios=ratios,
+    )

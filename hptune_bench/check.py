@@ -7,11 +7,12 @@ ones. TensorFlow is imported by the last two when they are called.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import re
 import statistics
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,9 @@ from hptune_bench.search_space import Configuration, Float, Hyperparameter, Int,
 PROBES, PROBE_EPOCHS, NOISE_PROBES = 12, 5, 4
 TRIES = 4
 """Configurations in which a hyperparameter is changed before it is called dead."""
+SAMPLES = 4
+"""Samples that are compared where each configuration draws its own."""
+MEANINGLESS = "a name that means nothing"
 MOST_ROWS = 20_000
 """Rows of a split that are compared with those of another."""
 SHARED = 0.01
@@ -157,7 +161,7 @@ def _loader(workload: Workload, data: Data, data_seed: int) -> Iterator[Finding]
     if any(_data_digest(each) != _data_digest(data) for each in again):
         yield Finding(
             "loader",
-            f"{workload.name}: loading the data of one seed twice gives different rows, or another order",
+            f"{workload.name}: loading the data of one seed twice gives other rows, or another order",
             "seed every random draw: tuners would be compared on different data",
         )
 
@@ -225,7 +229,7 @@ class _Portraits:
         self.draws = False
         untuned = dict(workload.untuned)
         self.model = workload.build(untuned, workload.prepare(untuned, data))
-        self.draws = self._rows(untuned) != self._rows({**untuned, "a name that means nothing": 1})
+        self.draws = self._rows(untuned) != self._rows({**untuned, MEANINGLESS: 0})
         one, two = self.of(untuned), self.of(untuned)
         self._volatile = {part for part in one if one[part] != two[part]}
 
@@ -245,15 +249,17 @@ class _Portraits:
             "model": _described(model),
             "weights": _digest(weights),
             "constants": "" if self.draws else _digest(constants),
-            "rows": self._kind(prepared) if self.draws else _data_digest(Data(prepared.train, prepared.train, None)),
-            "validation": self._kind(prepared) if self.draws else _data_digest(prepared),
+            "rows": _shapes(prepared) if self.draws else _data_digest(Data(prepared.train, prepared.train, None)),
+            "validation": "" if self.draws else _data_digest(prepared),
             "fit": repr((self._workload.fit(configuration), sorted(arguments.items()))),
         }
 
     def differ(self, one: Configuration, two: Configuration) -> bool:
         """Whether two configurations are different models, data or trainings."""
         a, b = self.of(one), self.of(two)
-        return any(a[part] != b[part] for part in a if part not in self._volatile)
+        if any(a[part] != b[part] for part in a if part not in self._volatile):
+            return True
+        return self.draws and _apart(self._samples(one), self._samples(two))
 
     def _rows(self, configuration: Configuration) -> str:
         try:
@@ -261,20 +267,26 @@ class _Portraits:
         except Exception:  # noqa: BLE001 - it may refuse a name that it does not know: then it draws nothing from it
             return _data_digest(self._workload.prepare(dict(self._workload.untuned), self._data))
 
-    def _kind(self, data: Data) -> str:
-        """What two samples of one source share: shapes, kinds, and range of the values."""
-        kinds = []
-        for split in (data.train, data.validation):
-            for name, column in _columns(split).items():
-                ends = (column.min(), column.max()) if column.dtype.kind in "fiub" and column.size else ()
-                kinds.append((name, column.shape, str(column.dtype), *map(float, ends)))
-        return repr(kinds)
+    def _samples(self, configuration: Configuration) -> np.ndarray:
+        """Smallest and largest value of each column, in several samples: float (samples, numbers)."""
+        drawn = []
+        for number in range(SAMPLES):
+            prepared = self._workload.prepare({**configuration, MEANINGLESS: number}, self._data)
+            columns = [c for split in (prepared.train, prepared.validation) for c in _columns(split).values()]
+            drawn.append([float(end) for c in columns if c.dtype.kind in "fiub" for end in (c.min(), c.max())])
+        return np.array(drawn)
+
+
+def _apart(one: np.ndarray, two: np.ndarray) -> bool:
+    """Whether two sets of samples differ by more than samples do: five standard deviations in some column."""
+    spread = np.sqrt((one.var(0, ddof=1) + two.var(0, ddof=1)) / 2)
+    return bool((np.abs(one.mean(0) - two.mean(0)) > 5 * spread).any())
 
 
 def _dead(workload: Workload, hp: Hyperparameter, portraits: _Portraits, rng: np.random.Generator) -> int | None:
     """The number of changes of a hyperparameter that changed nothing; None where one did, or none could be made."""
     tried = 0
-    for attempt in range(TRIES):
+    for attempt in range(2 if portraits.draws else TRIES):
         base = dict(workload.untuned) if attempt == 0 else _with(workload.space, hp, rng)
         if hp.name not in base:
             continue
@@ -351,13 +363,21 @@ def probe(
     yield from _never_moves(workload, found, epochs)
     yield from _diverging(workload, found)
     finite = [each for each in found if math.isfinite(each.score)]
-    if len(finite) >= 6:
-        yield from _edges(workload, finite)
-        again = [
-            _probe(workload, trainer, workload.untuned, epochs, data_seed, probes + number, cap).score
-            for number in range(NOISE_PROBES)
-        ]
-        yield from _narrow(workload, finite, again, epochs)
+    if len(finite) < 6:
+        return
+    numbers = itertools.count(probes)
+
+    def train(configuration: Configuration) -> float:
+        try:
+            return _probe(workload, trainer, configuration, epochs, data_seed, next(numbers), cap).score
+        except Exception:  # noqa: BLE001 - told above, where it is common
+            return math.inf
+
+    again = [score for _ in range(NOISE_PROBES) if math.isfinite(score := train(workload.untuned))]
+    if len(again) >= 3:
+        noise = statistics.stdev(again)
+        yield from _narrow(workload, finite, noise, epochs)
+        yield from _edges(workload, min(finite, key=lambda each: each.score), noise, epochs, train)
 
 
 def _probe(
@@ -413,28 +433,27 @@ def _diverging(workload: Workload, probes: list[Probe]) -> Iterator[Finding]:
                 )
 
 
-def _edges(workload: Workload, probes: list[Probe]) -> Iterator[Finding]:
-    """Hyperparameters whose best probes all lie at one end of the range."""
-    best = sorted(probes, key=lambda each: each.score)[: max(3, len(probes) // 4)]
+def _edges(
+    workload: Workload, best: Probe, noise: float, epochs: int, train: Callable[[Configuration], float]
+) -> Iterator[Finding]:
+    """Ends of ranges that beat the best probe, and a value a little inside too, by more than twice the noise."""
     for hp in workload.space:
-        if not isinstance(hp, Int | Float) or any(hp.name not in each.configuration for each in best):
+        if not isinstance(hp, Int | Float) or hp.name not in best.configuration or hp.low == hp.high:
             continue
-        places = [_place(hp, each.configuration[hp.name]) for each in best]
-        for end, at_end in (("lower", all(p <= 0.15 for p in places)), ("upper", all(p >= 0.85 for p in places))):
-            if at_end:
+        for end, place, inside in (("lower", 0.0, 0.2), ("upper", 1.0, 0.8)):
+            at_end = train({**best.configuration, hp.name: _at(hp, place)})
+            if best.score - at_end <= 2 * noise:
+                continue
+            if train({**best.configuration, hp.name: _at(hp, inside)}) - at_end > 2 * noise:
                 yield Finding(
                     "edge",
-                    f"{workload.name}: the {len(best)} best of {len(probes)} probes all have {hp.name} at the {end} "
-                    f"end of {hp.low:g} to {hp.high:g}",
+                    f"{workload.name}: after {epochs} epochs the best configuration found gets better when {hp.name} "
+                    f"goes to the {end} end of {hp.low:g} to {hp.high:g}",
                     "widen the range on that side: the best value may lie outside",
                 )
 
 
-def _narrow(workload: Workload, probes: list[Probe], again: list[float], epochs: int) -> Iterator[Finding]:
-    finite = [score for score in again if math.isfinite(score)]
-    if len(finite) < 3:
-        return
-    noise = statistics.stdev(finite)
+def _narrow(workload: Workload, probes: list[Probe], noise: float, epochs: int) -> Iterator[Finding]:
     low, _, high = statistics.quantiles([each.score for each in probes], n=4)
     if high - low <= 2 * noise:
         yield Finding(
@@ -443,6 +462,18 @@ def _narrow(workload: Workload, probes: list[Probe], again: list[float], epochs:
             f"{high - low:.3g}, and retraining one configuration has a standard deviation of {noise:.3g}",
             "tuners can hardly differ here; widen the ranges, tune something else, or give more data",
         )
+
+
+def _at(hp: Int | Float, place: float) -> Value:
+    """The value at a place of the range, see ``_place``."""
+    if hp.grid is not None:
+        return hp.grid[round(place * (len(hp.grid) - 1))]
+    low, high = float(hp.low), float(hp.high)
+    if hp.log:
+        value = math.exp(math.log(low) + place * (math.log(high) - math.log(low)))
+    else:
+        value = low + place * (high - low)
+    return min(max(value, low), high)
 
 
 def _place(hp: Int | Float, value: Any) -> float:
@@ -468,6 +499,11 @@ def _columns(split: Split) -> dict[str, np.ndarray]:
 def _head(split: Split, count: int) -> Split:
     x = {k: v[:count] for k, v in split.x.items()} if isinstance(split.x, Mapping) else split.x[:count]
     return Split(x, split.y[:count])
+
+
+def _shapes(data: Data) -> str:
+    columns = [(n, c) for split in (data.train, data.validation) for n, c in _columns(split).items()]
+    return repr([(name, column.shape, str(column.dtype)) for name, column in columns])
 
 
 def _rows(split: Split) -> Iterator[bytes]:

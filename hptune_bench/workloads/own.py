@@ -39,7 +39,7 @@ from hptune_bench.errors import UserError
 from hptune_bench.interfaces import Data, Direction, Engine, Fit, Split
 from hptune_bench.search_space import Configuration, Space, Value, discover, hand_picked
 from hptune_bench.workloads.own_data import SPLITS, data_of, read_csv, splits
-from hptune_bench.workloads.own_file import failure
+from hptune_bench.workloads.own_file import failure, import_again
 
 _SMALLER = ("loss", "error", "mse", "mae", "rmse", "mape", "crossentropy", "log")
 _LARGER = ("acc", "auc", "precision", "recall", "f1", "iou", "dice", "r2", "similarity")
@@ -98,6 +98,7 @@ class OwnWorkload:
         loader: gives the splits of a data seed.
         options: what the fingerprint must know besides data and space.
         where: how errors name it.
+        reloaded: like ``loader``, after running the user's file once more, as every worker does.
     """
 
     name: str
@@ -106,6 +107,7 @@ class OwnWorkload:
     settings: Settings
     options: Mapping[str, Any]
     where: str
+    reloaded: Callable[[int], Data] | None = None
 
     teaches = "A workload of your own: what comes out holds for this model, these data and this search space."
     data_label = ""
@@ -339,7 +341,8 @@ def from_module(
     if "epochs" in options:
         settings = replace(settings, epochs=options["epochs"])
     file = str(module.__file__ and Path(module.__file__).name)
-    return assembled(name, found, _loader(module, options, file), settings, described, where)
+    own = assembled(name, found, _loader(module, options, file), settings, described, where)
+    return replace(own, reloaded=lambda seed: _loader(import_again(module), options, file)(seed))
 
 
 def assembled(

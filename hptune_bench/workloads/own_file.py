@@ -81,8 +81,16 @@ def import_file(path: Path) -> ModuleType:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     name = f"{path.stem}_{hashlib.sha256(str(path.resolve()).encode() + code).hexdigest()[:12]}"
-    if name in sys.modules:
-        return sys.modules[name]
+    return sys.modules[name] if name in sys.modules else _executed(path, name)
+
+
+def import_again(module: ModuleType) -> ModuleType:
+    """A second copy of a user's module, made by running its file again, as another process does."""
+    assert module.__file__ is not None
+    return _executed(Path(module.__file__), f"{module.__name__}_again")
+
+
+def _executed(path: Path, name: str) -> ModuleType:
     from hptune_bench.training.runtime import configure_tensorflow
 
     configure_tensorflow()

@@ -1,0 +1,185 @@
+"""The linter finds what it says it finds, and is silent about a healthy workload."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy import ToyWorkload
+
+from hptune_bench.check import before_training, budget, hyperband_iteration, probe
+from hptune_bench.execution.ledger import Limits
+from hptune_bench.interfaces import Data, Outcome
+from hptune_bench.registry import make_workload
+from hptune_bench.search_space import Float, Int, Space
+
+EXAMPLES = Path(__file__).parent.parent / "benchmarks" / "examples" / "own"
+HEALTHY = """
+import keras
+import numpy as np
+
+EPOCHS = 2
+rng = np.random.default_rng(0)
+x = rng.normal(size=(90, 2)).astype("float32") + [0.0, 5.0]
+y = x[:, :1]
+train, validation = (x[:60], y[:60]), (x[60:], y[60:])
+
+
+def build_model(hp, train):
+    normalizer = keras.layers.Normalization()
+    normalizer.adapt(train[0])
+    unused = 1
+    model = keras.Sequential([keras.Input(shape=(2,)), normalizer])
+    model.add(keras.layers.Dense(hp.Int("units", 1, 8)))
+    model.add(keras.layers.Dense(1))
+    model.compile(optimizer=keras.optimizers.Adam(hp.Float("rate", 1e-4, 1e-1, sampling="log")), loss="mse")
+    return model
+"""
+STEP = """    class Own(keras.Sequential):
+        def train_step(self, data):
+            return super().train_step(data)
+
+    model = Own([keras.Input(shape=(2,)), normalizer])
+"""
+
+
+# --- the budget ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 5, 9, 50, 81, 100])
+def test_an_iteration_of_hyperband_is_as_long_as_kerastuners(epochs: int) -> None:
+    import keras_tuner
+
+    oracle = keras_tuner.oracles.HyperbandOracle(keras_tuner.Objective("score", "min"), max_epochs=epochs)
+    trials = trained = 0
+    for bracket in range(oracle._get_num_brackets()):
+        for number in range(oracle._get_num_rounds(bracket)):
+            size = oracle._get_size(bracket, number)
+            before = oracle._get_epochs(bracket, number - 1) if number else 0
+            trials += size
+            trained += size * (oracle._get_epochs(bracket, number) - before)
+    assert hyperband_iteration(epochs) == (trials, trained)
+
+
+def test_budgets_that_are_too_small_for_a_tuner() -> None:
+    workload = ToyWorkload()  # two hyperparameters: six random points; ten full epochs
+
+    def keys(tuner: str, **limits) -> list[str]:
+        return [finding.key for finding in budget(workload, Limits(**limits), [tuner])]
+
+    assert keys("bayesian_optimization", epochs=60) == ["random_points"]
+    assert keys("bayesian_optimization_repaired", trials=6) == ["random_points"]
+    assert keys("bayesian_optimization", epochs=70) == []
+    trials, epochs = hyperband_iteration(10)
+    assert keys("hyperband", epochs=epochs - 1) == ["hyperband"]
+    assert keys("hyperband", trials=trials - 1, epochs=epochs) == ["hyperband"]
+    assert keys("hyperband", trials=trials, epochs=epochs) == []
+    assert keys("random_search", trials=1) == []
+
+
+# --- without training ----------------------------------------------------------------------------------------------
+
+
+def findings(workload) -> dict[str, str]:
+    return {finding.key: finding.text for finding in before_training(workload)}
+
+
+def own(tmp_path: Path, text: str):
+    path = tmp_path / "mine.py"
+    path.write_text(text, encoding="utf-8")
+    return make_workload(f"{path}:build_model", {})
+
+
+def test_the_notebooks_dead_hyperparameter_is_found() -> None:
+    found = findings(make_workload("review_sentiment_as_written", {"reviews": 1000}))
+    assert "'vocab_count' changes neither" in found["dead"]
+    assert "word_count" not in found["dead"]
+    assert "fresh_sample" in found
+
+
+def test_the_corrected_workload_and_a_healthy_one_pass(tmp_path: Path) -> None:
+    assert findings(make_workload("review_sentiment", {"reviews": 1000})) == {}
+    assert findings(own(tmp_path, HEALTHY)) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "old", "new", "words"),
+    [
+        ("dead", "unused = 1", 'unused = hp.Choice("unused", [1, 2])', "hyperparameter 'unused'"),
+        ("preprocessing", "normalizer.adapt(train[0])", "normalizer.adapt(x)", "fitted on validation rows"),
+        ("shared_rows", "(x[60:], y[60:])", "(x[50:], y[50:])", "10 of 40 different validation rows are train rows"),
+        ("loader", "default_rng(0)", "default_rng()", "gives other rows"),
+        ("stock", "    model = keras.Sequential([keras.Input(shape=(2,)), normalizer])\n", STEP, "its own train_step"),
+    ],
+)
+def test_each_mistake_is_found_alone(tmp_path: Path, key: str, old: str, new: str, words: str) -> None:
+    assert old in HEALTHY
+    found = findings(own(tmp_path, HEALTHY.replace(old, new)))
+    assert list(found) == [key]
+    assert words in found[key]
+
+
+# --- with trainings ------------------------------------------------------------------------------------------------
+
+
+class Drawn:
+    """A trainer whose scores are a function of the configuration, and of noise from the training seed."""
+
+    name, note = "drawn", None
+
+    def __init__(self, workload, score, noise: float = 1e-3, slope: float = 0.1) -> None:
+        self.workload, self.score, self.noise, self.slope = workload, score, noise, slope
+
+    def data(self, data_seed: int) -> Data:
+        return self.workload.load(data_seed)
+
+    def train(self, job) -> Outcome:
+        noise = self.noise * np.random.default_rng(job.training_seed).normal()
+        end = self.score(job.configuration) + noise
+        curve = [end + self.slope * (job.epochs - 1 - epoch) for epoch in range(job.epochs)]
+        best = int(np.argmin(curve)) if math.isfinite(end) else None
+        history = tuple({"val_loss": value} for value in curve)
+        return Outcome(history, False, False, best, 0.0, 0.0, 0.0, None, dict, list)
+
+
+SPACE = Space((Float("rate", 1e-4, 1e-1, log=True), Int("units", 1, 30)))
+
+
+def probed(score, **more) -> dict[str, str]:
+    workload = ToyWorkload(space=SPACE, untuned={"rate": 1e-3, "units": 10})
+    return {finding.key: finding.text for finding in probe(workload, Drawn(workload, score, **more), probes=40)}
+
+
+def bowl(configuration) -> float:
+    """Best in the middle of both ranges."""
+    return (math.log10(configuration["rate"]) + 2.5) ** 2 + ((configuration["units"] - 15) / 10) ** 2
+
+
+def test_a_healthy_space_passes() -> None:
+    assert probed(bowl) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "score", "more", "words"),
+    [
+        ("diverging", lambda c: math.nan if c["rate"] > 1e-2 else bowl(c), {}, "probes with rate from 0.01"),
+        ("edge", lambda c: (math.log10(c["rate"]) + 2.5) ** 2 / 100 + c["units"], {}, "when units goes to the lower end"),
+        ("narrow", bowl, {"noise": 3.0}, "tuners can hardly differ"),
+        ("still", bowl, {"slope": 0.0}, "in 40 of 40 probes val_loss is the same"),
+    ],
+)
+def test_each_trouble_of_a_space_is_found(key: str, score, more: dict, words: str) -> None:
+    found = probed(score, **more)
+    assert list(found) == [key]
+    assert words in found[key]
+
+
+def test_probes_that_fail_are_named_with_their_values() -> None:
+    def score(configuration) -> float:
+        if configuration["units"] > 25:
+            raise ValueError("too many")
+        return bowl(configuration)
+
+    found = probed(score)
+    assert "ValueError: too many (test_check.py, line" in found["fails"]
+    assert "units = " in found["fails"]

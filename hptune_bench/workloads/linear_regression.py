@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -17,6 +17,8 @@ from hptune_bench.errors import UserError
 from hptune_bench.execution.seeds import derive
 from hptune_bench.interfaces import Data, Direction, Engine, Fit, Split
 from hptune_bench.search_space import Boolean, Choice, Configuration, Float, Int, Space, Value, hand_picked
+from hptune_bench.workloads import options
+from hptune_bench.workloads.splits import predicting_the_mean
 
 LAWS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "linear": lambda x: x,
@@ -28,17 +30,13 @@ VALIDATION_SHARE = 0.2
 GRID = 10_001
 
 
-def workload(**options: Any) -> LinearRegression:
+def workload(**given: Any) -> LinearRegression:
     """The workload with its options: ``points``, ``noise``, ``law``.
 
     Raises:
         UserError: an unknown option, or a value that makes no problem.
     """
-    known = [each.name for each in fields(LinearRegression)]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise UserError(f"workload linear_regression: unknown option {unknown[0]!r}; it has {', '.join(known)}")
-    return LinearRegression(**options)
+    return options.configured(LinearRegression, given)
 
 
 @dataclass(frozen=True)
@@ -73,17 +71,10 @@ class LinearRegression:
     sweep_order: ClassVar[tuple[str, ...] | None] = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.points, int) or isinstance(self.points, bool) or self.points < 10:
-            raise UserError(f"workload linear_regression: points = {self.points!r}; give a whole number of at least 10")
-        if (
-            not isinstance(self.noise, int | float)
-            or isinstance(self.noise, bool)
-            or not math.isfinite(self.noise)
-            or self.noise < 0
-        ):
-            raise UserError(f"workload linear_regression: noise = {self.noise!r}; give a number of at least 0")
+        options.require_whole(self, "points", least=10)
+        options.require_amount(self, "noise")
         if self.law not in LAWS:
-            raise UserError(f"workload linear_regression: law = {self.law!r}; choose one of {', '.join(LAWS)}")
+            raise UserError(f"workload {self.name}: law = {self.law!r}; choose one of {', '.join(LAWS)}")
 
     @cached_property
     def space(self) -> Space:
@@ -116,7 +107,7 @@ class LinearRegression:
     @cached_property
     def options(self) -> Mapping[str, Any]:
         """What differs from the post."""
-        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) != each.default}
+        return options.changed(self)
 
     def load(self, seed: int) -> Data:
         """The splits of one data seed; x and y are float64 with shape (rows, 1)."""
@@ -166,8 +157,7 @@ class LinearRegression:
         return Fit(batch_size=32, patience=10, monitor="val_loss")
 
     def cap(self, data: Data) -> float:
-        """Validation MSE of predicting the mean of the training targets."""
-        return float(np.mean((data.validation.y - np.mean(data.train.y)) ** 2))
+        return predicting_the_mean(data)
 
     def truth(self, model: Any, data: Data) -> Mapping[str, float]:
         """``excess_loss``: mean((f(x) - law(x))^2) on a dense even grid, free of noise."""

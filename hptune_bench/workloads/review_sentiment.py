@@ -7,43 +7,28 @@ Without a file the reviews are simulated, with a law fitted to the curve that th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-from hptune_bench.errors import UserError
 from hptune_bench.interfaces import Data, Direction, Engine, Fit, Split
 from hptune_bench.search_space import Configuration, Int, Space, Value
-from hptune_bench.workloads import review_splits
+from hptune_bench.workloads import options, review_splits
+from hptune_bench.workloads.splits import guessing
 from hptune_bench.workloads.text import cut
 
 WORD_COUNT = Int("word_count", 10, 100, step=5)
 VOCAB_COUNT = Int("vocab_count", 500, 1500, step=100)
 
-AnyReviews = TypeVar("AnyReviews", bound="ReviewSentiment")
 
-
-def workload(**options: Any) -> ReviewSentiment:
+def workload(**given: Any) -> ReviewSentiment:
     """The workload with its options: ``data`` (a review file, or a folder of them) and ``reviews`` (sample size).
 
     Raises:
         UserError: an unknown option, or one that cannot be used.
     """
-    return configured(ReviewSentiment, options)
-
-
-def configured(kind: type[AnyReviews], options: Mapping[str, Any]) -> AnyReviews:
-    """A review workload with its options.
-
-    Raises:
-        UserError: an unknown option, or one that cannot be used.
-    """
-    known = [field.name for field in fields(kind)]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise UserError(f"workload {kind.name}: unknown option {unknown[0]!r}; it has {', '.join(known)}")
-    return kind(**options)
+    return options.configured(ReviewSentiment, given)
 
 
 @dataclass(frozen=True)
@@ -112,7 +97,7 @@ class ReviewSentiment:
     @cached_property
     def options(self) -> Mapping[str, Any]:
         """What differs from the plain workload."""
-        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) != each.default}
+        return options.changed(self)
 
     def load(self, seed: int) -> Data:
         """The splits of one data seed, not yet cut: see ``review_splits.load``."""
@@ -151,7 +136,7 @@ class ReviewSentiment:
         return Fit(batch_size=32, patience=None)
 
     def cap(self, data: Data) -> float:
-        return review_splits.guessing(data)
+        return guessing(data)
 
     def truth(self, model: Any, data: Data) -> Mapping[str, float]:
         return {}

@@ -22,7 +22,8 @@ from hptune_bench.execution.seeds import derive
 from hptune_bench.interfaces import Data, Split
 from hptune_bench.search_space import Configuration, canonical
 from hptune_bench.workloads import review_published, review_splits
-from hptune_bench.workloads.review_sentiment import WORD_COUNT, ReviewSentiment, configured
+from hptune_bench.workloads.options import configured
+from hptune_bench.workloads.review_sentiment import WORD_COUNT, ReviewSentiment
 from hptune_bench.workloads.text import Texts, cut, encode, ranks
 
 POOL = 10

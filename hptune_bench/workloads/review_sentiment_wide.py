@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 from hptune_bench.interfaces import Data, Fit
 from hptune_bench.search_space import Choice, Condition, Configuration, Float, Int, Space, Value, hand_picked
 from hptune_bench.workloads import review_splits
-from hptune_bench.workloads.review_sentiment import VOCAB_COUNT, WORD_COUNT, ReviewSentiment, configured
+from hptune_bench.workloads.options import configured
+from hptune_bench.workloads.review_sentiment import VOCAB_COUNT, WORD_COUNT, ReviewSentiment
 
 MOST_LAYERS = 2
 

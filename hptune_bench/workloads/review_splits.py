@@ -15,7 +15,7 @@ import numpy as np
 from hptune_bench.errors import UserError
 from hptune_bench.execution.seeds import derive
 from hptune_bench.interfaces import Data, Split
-from hptune_bench.workloads import review_files, review_generator
+from hptune_bench.workloads import review_files, review_generator, splits
 from hptune_bench.workloads.text import Texts, encode, number, ranks
 
 CLASSES = 3
@@ -101,13 +101,7 @@ def training_rows(reviews: int) -> int:
 
 def one_hot(stars: np.ndarray) -> np.ndarray:
     """Classes of stars: float32 (rows, 3)."""
-    return np.eye(CLASSES, dtype=np.float32)[CLASS_OF_STARS[stars - 1]]
-
-
-def guessing(data: Data) -> float:
-    """Validation cross-entropy of predicting the class shares of the training rows, in nats."""
-    shares = data.train.y.mean(axis=0, dtype=np.float64)
-    return float(-np.log(data.validation.y @ shares).mean())
+    return splits.one_hot(CLASS_OF_STARS[stars - 1], CLASSES)
 
 
 def _from_files(data: str, reviews: int, seed: int, test: int) -> tuple[Texts, int, np.ndarray, dict[str, float]]:

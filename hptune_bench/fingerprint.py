@@ -25,7 +25,8 @@ def fingerprint(workload: Workload, *, with_data: bool = True) -> str:
     """
     digest = hashlib.sha256()
     digest.update(json.dumps(settings(workload), sort_keys=True, default=str).encode())
-    digest.update(inspect.getsource(sys.modules[type(workload).__module__]).encode())
+    for module in _modules(type(workload)):
+        digest.update(inspect.getsource(sys.modules[module]).encode())
     if with_data:
         data = workload.load(data_seed(workload.family, 1))
         for split in (data.train, data.validation, data.test):
@@ -66,6 +67,12 @@ def settings(workload: Workload) -> dict[str, Any]:
 def described(hp: Hyperparameter) -> dict[str, Any]:
     """One hyperparameter as JSON-ready values."""
     return {"kind": type(hp).__name__, **dataclasses.asdict(hp)}
+
+
+def _modules(kind: type) -> list[str]:
+    """Where the workload's class and those that it inherits from are written, Python's own left out."""
+    modules = dict.fromkeys(each.__module__ for each in kind.__mro__)
+    return [name for name in modules if name.partition(".")[0] not in sys.stdlib_module_names]
 
 
 def _add(digest: Any, part: object) -> None:

@@ -55,7 +55,7 @@ class Finding:
 
     @property
     def text(self) -> str:
-        return f"{self.seen}: {self.remedy}."
+        return f"{self.seen}. {self.remedy[0].upper()}{self.remedy[1:]}."
 
 
 # --- the budget ----------------------------------------------------------------------------------------------------
@@ -120,6 +120,12 @@ def before_training(workload: Workload, seed: int = 1) -> Iterator[Finding]:
     data_seed = seeds.data_seed(workload.family, seed)
     data = workload.load(data_seed)
     yield from _loader(workload, data, data_seed)
+    if data.test is None:
+        yield Finding(
+            "no_test",
+            f"{workload.name}: there is no test split, so that tuners are compared on the rows that they tuned on",
+            "give test rows, or one set of rows without a validation split, which is parted into three",
+        )
     yield from _shared_rows(workload, data)
     portraits = _Portraits(workload, data)
     yield from _leaks(workload, data, portraits)

@@ -209,10 +209,10 @@ def check(
     from hptune_bench.benchmark import OWN_TUNERS, Budget
     from hptune_bench.execution.ledger import Limits
     from hptune_bench.training import make_trainer
-    from hptune_bench.training.runtime import configure_tensorflow
+    from hptune_bench.training.runtime import import_quietly
 
     planned = Budget.parse(budget)
-    configure_tensorflow()
+    import_quietly()
     given = {"data": data, "target": target, "epochs": epochs}
     options = {key: value for key, value in given.items() if value is not None}
     console = screen.console()

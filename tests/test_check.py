@@ -20,9 +20,9 @@ import numpy as np
 
 EPOCHS = 2
 rng = np.random.default_rng(0)
-x = rng.normal(size=(90, 2)).astype("float32") + [0.0, 5.0]
+x = rng.normal(size=(110, 2)).astype("float32") + [0.0, 5.0]
 y = x[:, :1]
-train, validation = (x[:60], y[:60]), (x[60:], y[60:])
+train, validation, test = (x[:60], y[:60]), (x[60:90], y[60:90]), (x[90:], y[90:])
 
 
 def build_model(hp, train):
@@ -95,6 +95,7 @@ def test_the_notebooks_dead_hyperparameter_is_found() -> None:
     assert "'vocab_count' changes neither" in found["dead"]
     assert "word_count" not in found["dead"]
     assert "fresh_sample" in found
+    assert "no_test" in found
 
 
 def test_the_corrected_workload_and_a_healthy_one_pass(tmp_path: Path) -> None:
@@ -107,7 +108,13 @@ def test_the_corrected_workload_and_a_healthy_one_pass(tmp_path: Path) -> None:
     [
         ("dead", "unused = 1", 'unused = hp.Choice("unused", [1, 2])', "hyperparameter 'unused'"),
         ("preprocessing", "normalizer.adapt(train[0])", "normalizer.adapt(x)", "fitted on validation rows"),
-        ("shared_rows", "(x[60:], y[60:])", "(x[50:], y[50:])", "10 of 40 different validation rows are train rows"),
+        ("no_test", ", test = ", ", _ = ", "no test split"),
+        (
+            "shared_rows",
+            "(x[60:90], y[60:90])",
+            "(x[50:90], y[50:90])",
+            "10 of 40 different validation rows are train rows",
+        ),
         ("loader", "default_rng(0)", "default_rng()", "gives other rows"),
         ("stock", "    model = keras.Sequential([keras.Input(shape=(2,)), normalizer])\n", STEP, "its own train_step"),
     ],
@@ -163,8 +170,13 @@ def test_a_healthy_space_passes() -> None:
     ("key", "score", "more", "words"),
     [
         ("diverging", lambda c: math.nan if c["rate"] > 1e-2 else bowl(c), {}, "probes with rate from 0.01"),
-        ("edge", lambda c: (math.log10(c["rate"]) + 2.5) ** 2 / 100 + c["units"], {}, "when units goes to the lower end"),
-        ("narrow", bowl, {"noise": 3.0}, "tuners can hardly differ"),
+        (
+            "edge",
+            lambda c: (math.log10(c["rate"]) + 2.5) ** 2 / 100 + c["units"],
+            {},
+            "when units goes to the lower end",
+        ),
+        ("narrow", bowl, {"noise": 3.0}, "uners can hardly differ"),
         ("still", bowl, {"slope": 0.0}, "in 40 of 40 probes val_loss is the same"),
     ],
 )

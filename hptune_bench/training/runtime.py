@@ -35,6 +35,21 @@ def configure_tensorflow(cache_dir: Path | None = None, threads: int = 1) -> boo
     return True
 
 
+def import_quietly() -> None:
+    """Configure and import TensorFlow; what its libraries say on standard error, which no setting stops, is dropped."""
+    if not configure_tensorflow():
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            import tensorflow  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def xla_cache() -> Path | None:
     """The folder of compiled programs in the user's cache directory, or a temporary one where that cannot be written.
 

@@ -91,9 +91,9 @@ def import_again(module: ModuleType) -> ModuleType:
 
 
 def _executed(path: Path, name: str) -> ModuleType:
-    from hptune_bench.training.runtime import configure_tensorflow
+    from hptune_bench.training.runtime import import_quietly
 
-    configure_tensorflow()
+    import_quietly()
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)

@@ -108,7 +108,7 @@ def side_by_side(console: Console, rows: Sequence[SideBySide]) -> None:
     for workload in dict.fromkeys(row.workload for row in rows):
         table = _table(
             f"{workload}: scores (smaller is better) and seconds of the second campaign against the first",
-            *("tuner", "seeds", "first", "second", "difference", "training", "tuner's own", "wall"),
+            *("tuner", "seeds", "first", "second", "change", "training", "tuner", "wall"),
         )
         for row in (row for row in rows if row.workload == workload):
             ends = row.difference.interval

@@ -55,9 +55,7 @@ def side_by_side(first: Campaign, second: Campaign) -> tuple[SideBySide, ...]:
     both = a.merge(b, on=KEYS, suffixes=("_first", "_second")) if len(a) and len(b) else pd.DataFrame()
     if both.empty:
         raise UserError(f"{second.path}: has no finished run in common with {first.path}; compare folders that do")
-    return tuple(
-        _compared(workload, tuner, rows) for (workload, tuner), rows in both.groupby(["workload", "tuner"], sort=True)
-    )
+    return tuple(_compared(rows) for _, rows in both.groupby(["workload", "tuner"], sort=True))
 
 
 def _refuse_others(first: Campaign, second: Campaign) -> None:
@@ -90,7 +88,7 @@ def _finished(campaign: Campaign) -> pd.DataFrame:
     return runs[[*KEYS, "compared", *CLOCKS]]
 
 
-def _compared(workload: str, tuner: str, rows: pd.DataFrame) -> SideBySide:
+def _compared(rows: pd.DataFrame) -> SideBySide:
     first, second = rows["compared_first"].to_numpy(), rows["compared_second"].to_numpy()
     ratios = {}
     for clock in CLOCKS:
@@ -100,8 +98,8 @@ def _compared(workload: str, tuner: str, rows: pd.DataFrame) -> SideBySide:
             ratio = new[usable] / old[usable]
             ratios[clock] = Ratio(float(median(ratio)), bootstrap_median(ratio))
     return SideBySide(
-        workload=workload,
-        tuner=tuner,
+        workload=str(rows["workload"].iloc[0]),
+        tuner=str(rows["tuner"].iloc[0]),
         seeds=len(rows),
         first=float(median(first)),
         second=float(median(second)),

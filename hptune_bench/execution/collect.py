@@ -300,6 +300,8 @@ def _cell(value: Any) -> Any:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, str):
-        printable = "".join(letter if letter.isprintable() else " " for letter in value)
+        printable = value
+        if not value.isprintable():
+            printable = "".join(letter if letter.isprintable() else " " for letter in value)
         return f"'{printable}" if value.startswith(_FORMULA) else printable
     return value

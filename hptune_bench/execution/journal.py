@@ -79,12 +79,12 @@ def decode_line(line: bytes) -> Entry:
     if b"%08x" % zlib.crc32(body) != prefix[8:16]:
         raise ValueError("its checksum does not match")
     try:
-        entry = json.loads(body)
+        entry = json.loads(body, object_hook=_from_json)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
         raise ValueError("it holds no entry")
-    return _from_json(entry)
+    return entry
 
 
 def read(path: Path) -> Contents:
@@ -167,11 +167,7 @@ def _to_json(value: Any) -> Any:
     return value
 
 
-def _from_json(value: Any) -> Any:
-    if isinstance(value, dict):
-        if len(value) == 1 and value.get("$float") in _NON_FINITE:
-            return _NON_FINITE[value["$float"]]
-        return {key: _from_json(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_from_json(item) for item in value]
-    return value
+def _from_json(found: dict[str, Any]) -> Any:
+    if len(found) == 1 and isinstance(name := found.get("$float"), str) and name in _NON_FINITE:
+        return _NON_FINITE[name]
+    return found

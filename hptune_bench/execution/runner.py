@@ -204,7 +204,8 @@ class Campaign:
             self.observer.planned(self.runs, done)
             self._check_budgets()
             self._write_manifest("running")
-            todo = [run for run in self.runs if run not in set(done)]
+            finished = set(done)
+            todo = [run for run in self.runs if run not in finished]
             self._pending = Counter(run.seed for run in todo)
             try:
                 with self._catching_signals():

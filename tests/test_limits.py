@@ -1,0 +1,222 @@
+"""Full disks, foreign folders, narrow terminals, no home, clocks set back, many runs, many trials: handled."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from misbehaving import installed
+from test_campaign import call, command, journaled, run, tables, wait_for, write_benchmark
+from test_fuzz import call as call_here
+from test_misbehaving import BENCHMARK
+from toy import RandomTuner, conduct_toy, timeless
+
+from hptune_bench.execution import journal
+from hptune_bench.execution.ledger import Limits
+from hptune_bench.execution.search import CannotWrite
+
+
+def full_after(writes, monkeypatch):
+    """A disk that fills up: after so many flushes to it every further one fails."""
+    real = os.fsync
+    left = [writes]
+
+    def fsync(handle):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+@pytest.mark.parametrize("writes", [0, 1, 2, 5, 9])
+def test_a_disk_that_fills_up_fails_no_run_and_loses_no_trial(tmp_path, monkeypatch, writes):
+    whole = conduct_toy(tmp_path / "whole.jsonl", RandomTuner())
+    path = tmp_path / "run.jsonl"
+    with monkeypatch.context() as patch:
+        full_after(writes, patch)
+        with pytest.raises(CannotWrite, match="No space left"):
+            conduct_toy(path, RandomTuner())
+    kept = journal.read(path)
+    assert kept.end is None
+    assert not kept.torn
+    resumed = conduct_toy(path, RandomTuner())
+    assert [timeless(entry) for entry in resumed.entries] == [timeless(entry) for entry in whole.entries]
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A file system of 200 KiB."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("file systems can be mounted by root alone; the test before this one needs none")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_is_said_in_one_sentence_and_the_campaign_goes_on_when_there_is_room(tiny_disk, tmp_path):
+    benchmark = write_benchmark(tmp_path / "b.toml")
+    filler = tiny_disk / "filler"
+    filler.write_bytes(b"x" * 150 * 1024)
+    error = run(benchmark, tiny_disk / "out", "--workers", 1, expect=2).stderr
+    assert "No space left on device" in error
+    assert len(error.strip().splitlines()) == 1
+    subprocess.run(["mount", "-o", "remount,size=8m", str(tiny_disk)], check=True)
+    run(benchmark, tiny_disk / "out")
+    run(benchmark, tmp_path / "elsewhere")
+    assert tables(tiny_disk / "out") == tables(tmp_path / "elsewhere")
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    benchmark = write_benchmark(tmp_path / "b.toml")
+    for out in (tmp_path / "file", tmp_path / "file" / "out", Path("/proc/nowhere")):
+        error = run(benchmark, out, expect=2).stderr
+        assert str(out) in error
+        assert len(error.strip().splitlines()) == 1
+
+
+def test_no_home_a_narrow_terminal_and_a_strange_path(tmp_path):
+    out = tmp_path / "ein Ordner mit Leerzeichen, ü und 数"
+    benchmark = write_benchmark(tmp_path / "b.toml", seeds=1, tuners=["untuned", "manual_sweep"], trainings=2)
+    environment = {key: value for key, value in os.environ.items() if key not in ("HOME", "TERM", "LANG", "LC_ALL")}
+    environment |= {
+        "COLUMNS": "40",
+        "MPLCONFIGDIR": str(tmp_path / "mpl"),
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
+    said = call("run", benchmark, "--out", out, env=environment, cwd=tmp_path).stdout
+    assert "2 of 2 runs done" in said
+    assert (out / "report.md").exists()
+    shown = call("show", out, env=environment).stdout
+    assert "manual_sweep" in shown.replace("\n", "")
+    call("verify", out, env=environment)
+
+
+def test_a_clock_that_is_set_back_changes_nothing(tmp_path, monkeypatch):
+    whole = conduct_toy(tmp_path / "whole.jsonl", RandomTuner(), limits=Limits(epochs=50))
+    now = [1e9]
+
+    def backwards():
+        now[0] -= 3600
+        return now[0]
+
+    monkeypatch.setattr(time, "time", backwards)
+    back = conduct_toy(tmp_path / "back.jsonl", RandomTuner(), limits=Limits(epochs=50))
+    assert [timeless(entry) for entry in back.entries] == [timeless(entry) for entry in whole.entries]
+    assert all(entry["tuner_s"] >= 0 for entry in back.of_kind("trial"))
+
+
+def test_ten_thousand_runs_in_a_folder(tmp_path, monkeypatch):
+    """Expanded, recognised as done, and collected."""
+    from hptune_bench.execution import runner
+
+    monkeypatch.setattr(runner.Campaign, "_execute", lambda self, tasks: None)
+    monkeypatch.setattr("test_fuzz.SECONDS", 250)
+    benchmark = write_benchmark(tmp_path / "b.toml", seeds=1, tuners=["untuned"], trainings=1)
+    run(benchmark, tmp_path / "out")
+    folder = tmp_path / "out/runs/linear_regression/untuned"
+    content = (folder / "s01.jsonl").read_bytes()
+    for seed in range(2, 10_001):
+        (folder / f"s{seed:02d}.jsonl").write_bytes(content)
+    many = write_benchmark(tmp_path / "many.toml", seeds=10_000, tuners=["untuned"], trainings=1)
+    code, said, errors = call_here("run", many, "--out", tmp_path / "out", "--no-report")
+    assert code == 0, errors
+    assert "10000 of 10000 runs done" in said
+    with (tmp_path / "out/runs.csv").open(encoding="utf-8") as stream:
+        assert len(list(csv.DictReader(stream))) == 10_000
+
+
+def test_memory_and_file_handles_stay_flat_over_a_thousand_trials(tmp_path):
+    process = psutil.Process()
+    handles, resident = [], []
+
+    class Watching(RandomTuner):
+        def search(self, problem, evaluate, seed):
+            def watched(*arguments, **options):
+                handles.append(process.num_fds())
+                resident.append(process.memory_info().rss)
+                return evaluate(*arguments, **options)
+
+            super().search(problem, watched, seed)
+
+    contents = conduct_toy(tmp_path / "run.jsonl", Watching(), limits=Limits(trials=1000))
+    assert len(contents.of_kind("trial")) == 1000
+    assert max(handles) == min(handles)
+    assert resident[-1] - resident[100] < 20 * 2**20
+
+
+def test_the_second_interrupt_stops_at_once_and_the_report_says_what_is_missing(tmp_path):
+    """In a trial that never ends the first interrupt waits; the second does not."""
+    path, out = tmp_path / "b.toml", tmp_path / "out"
+    path.write_text(BENCHMARK.format(how="hang", trials=12, more=""), encoding="utf-8")
+    process = subprocess.Popen(
+        command("run", path, "--out", out, "--no-report", "--workers", 1),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=installed(tmp_path / "site"),
+        start_new_session=True,
+    )
+    wait_for(lambda: list(out.rglob("s01.jsonl")), process)
+    workers = psutil.Process(process.pid).children()
+    time.sleep(1)  # by now the draw that hangs has been made
+    os.kill(process.pid, signal.SIGINT)
+    time.sleep(2)
+    assert process.poll() is None
+    os.kill(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "interrupt again to stop at once" in output
+    assert "Traceback" not in output
+    assert not [worker for worker in workers if worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE]
+    call("report", out)
+    report = (out / "report.md").read_text(encoding="utf-8")
+    assert "0 of 2 runs finished" in report
+    assert "The campaign is not finished: 0 of 2 runs are done" in report.replace("\n", " ")
+
+
+def test_the_terminal_is_left_clean(tmp_path):
+    """On a real terminal the live lines hide the cursor; an interrupted campaign shows it again."""
+    import pty
+
+    benchmark, out = write_benchmark(tmp_path / "b.toml", seeds=20), tmp_path / "out"
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        command("run", benchmark, "--out", out, "--no-report", "--workers", 1),
+        stdin=child,
+        stdout=child,
+        stderr=child,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+        start_new_session=True,
+    )
+    os.close(child)
+    said = b""
+    interrupted = False
+    while True:
+        try:
+            chunk = os.read(parent, 1 << 16)
+        except OSError:
+            break
+        if not chunk:
+            break
+        said += chunk
+        if not interrupted and b"\x1b[?25l" in said and out.exists() and journaled(out) >= 10:
+            interrupted = True
+            os.kill(process.pid, signal.SIGINT)
+    os.close(parent)
+    assert process.wait(timeout=60) == 130, said
+    assert said.rfind(b"\x1b[?25h") > said.rfind(b"\x1b[?25l") >= 0
+    assert b"Traceback" not in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import platform
 import sys
@@ -48,6 +49,8 @@ def import_quietly() -> None:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+    # It would warn that a new structure is traced, which is what the compiled trainer means to do.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def xla_cache() -> Path | None:

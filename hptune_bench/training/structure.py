@@ -44,7 +44,7 @@ def why_stock(model: Any) -> str | None:
         return "a distribution strategy is active"
     convolution = next((layer for layer in layers(model) if type(layer).__name__.startswith(_CONVOLUTIONS)), None)
     if convolution is not None:
-        return f"gradients of {type(convolution).__name__} are no faster in a compiled loop on a CPU"
+        return f"{type(convolution).__name__} is left to it: a compiled loop was slower for convolutions of sequences"
     return None
 
 

@@ -20,6 +20,7 @@ QUICK = {
     "post_search": ["--trials", "2", "--epochs", "3", "--repeats", "1"],
     "stock_clock": ["--searches", "1", "--trials", "2", "--epochs", "3"],
     "scaling": ["--repeats", "1", "--seeds", "2", "--trainings", "4"],
+    "memory": ["--seeds", "2", "--trials", "3"],
     "campaign": [],
 }
 TITLES = {
@@ -28,6 +29,7 @@ TITLES = {
     "stock_clock": "The stock clock",
     "stock_clock_validation": "The stock clock against complete stock searches",
     "scaling": "Two workers against one",
+    "memory": "The largest worker",
     "campaign": "Where the seconds of the main job went",
 }
 

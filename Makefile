@@ -41,7 +41,7 @@ speed: setup ## Measure the trainers against stock Keras
 	$(RUN) -m benchmarks.speed
 
 test: setup ## Run the tests
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 lint: setup ## Check style and types
 	$(RUN) -m ruff check .

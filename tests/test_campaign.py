@@ -12,8 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from hptune_bench.benchmark import read_benchmark
 from hptune_bench.execution import journal
+from hptune_bench.execution.observers import PlainObserver
+from hptune_bench.execution.runner import Campaign
 from hptune_bench.records import TIME_COLUMNS
 
 TUNERS = ["untuned", "untuned_restarts", "manual_sweep", "manual_grid"]
@@ -198,3 +202,17 @@ def test_a_folder_with_spaces_and_other_letters(whole, tmp_path):
     out = tmp_path / "Ergebnisse für 튜닝"
     run(write_benchmark(tmp_path / "b.toml"), out)
     assert tables(out) == tables(whole)
+
+
+def test_the_executor_in_this_process_gives_the_same_tables(whole, tmp_path):
+    folder = tmp_path / "out"
+    campaign = Campaign(
+        benchmark=read_benchmark(write_benchmark(tmp_path / "b.toml")),
+        folder=folder,
+        workers=1,
+        command="",
+        observer=PlainObserver(Console(quiet=True)),
+        inline=True,
+    )
+    campaign.run()
+    assert tables(folder) == tables(whole)

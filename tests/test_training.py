@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import itertools
 import json
 import math
@@ -27,7 +28,7 @@ from training_models import (
 )
 
 from hptune_bench.errors import UserError
-from hptune_bench.interfaces import Data, Fit, Split
+from hptune_bench.interfaces import Data, Fit, Job, Split
 from hptune_bench.training import compiled, make_trainer
 from hptune_bench.training.common import Patience, best_index, early_stopping
 from hptune_bench.workloads.linear_regression import LinearRegression
@@ -511,3 +512,23 @@ def test_outcome_is_complete(loop: Any) -> None:
     assert outcome.state is None
     assert min(outcome.train_s, outcome.cpu_s) > 0
     assert outcome.compile_s >= 0
+
+
+def test_memory_and_file_handles_stay_flat_over_a_hundred_real_trials():
+    import psutil
+
+    workload = LinearRegression(points=200)
+    trainer = make_trainer("compiled", workload)
+    rng = np.random.default_rng(0)
+    process, seen = psutil.Process(), []
+    for number in range(100):
+        configuration = {**workload.untuned, "learning_rate": float(10 ** rng.uniform(-4, -1))}
+        outcome = trainer.train(Job(configuration, 3, 1, number + 1, keep_state=True))
+        assert outcome.test()["loss"] > 0
+        if number in (29, 99):
+            gc.collect()
+            seen.append((process.memory_info().rss, process.num_fds()))
+    (early, handles), (late, handles_late) = seen
+    assert trainer.structures == 1
+    assert handles_late == handles
+    assert late - early < 25 * 2**20

@@ -33,6 +33,7 @@ def block(folder: Path) -> str:
         parts.append(table((folder / "tables" / f"summary-{name}.md").read_text(encoding="utf-8")))
     parts.append(
         "Median over seeds [quartiles]; smaller is better; bold = best; ≈ = not distinguishable from the best. "
+        "Time = what the search costs with plain Keras on this machine. "
         f"Made by `{manifest['command']}` on {machine['processor']} with {manifest['workers']} workers. "
         f"[The whole report]({folder / 'report.md'}).\n"
     )

@@ -139,7 +139,12 @@ def report(
     from hptune_bench.results import read_campaign
 
     campaigns = [read_campaign(folder) for folder in folders]
-    typer.echo(write_report(campaigns, out or folders[0]))
+    target = out or folders[0]
+    typer.echo(write_report(campaigns, target))
+    if target == folders[0] and campaigns[0].manifest["files"]:
+        from hptune_bench.execution.runner import renew_report_checksums
+
+        renew_report_checksums(target, campaigns[0].manifest)
 
 
 @app.command()

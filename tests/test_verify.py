@@ -91,6 +91,14 @@ def test_a_rewritten_journal_is_found_by_asking_and_by_training(copy):
     assert "manual_sweep / seed 1: losses: trial" in said or "losses: first at trial 3" in said
 
 
+def test_a_report_written_again_holds_and_vouches_for_no_other_file(copy):
+    call("report", copy)
+    assert "checksums" not in differing(copy)
+    edit(copy / "runs.csv", "manual_sweep,1,done,", "manual_sweep,1,done!,")
+    call("report", copy)
+    assert "runs.csv is not what was written" in differing(copy)["checksums"]
+
+
 def trial(*values, status="completed"):
     return {"trial": 1, "status": status, "epochs": len(values), "history": {"val_loss": list(values)}}
 

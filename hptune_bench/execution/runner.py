@@ -562,6 +562,14 @@ def checksums(folder: Path) -> dict[str, str]:
     return sums
 
 
+def renew_report_checksums(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Put the checksums of a report written anew into the manifest; those of all other files stay what they were."""
+    ours = ("report.md", "report.html", "plots/", "tables/")
+    kept = {name: digest for name, digest in manifest["files"].items() if not name.startswith(ours)}
+    made = {name: digest for name, digest in checksums(folder).items() if name.startswith(ours)}
+    write_manifest(folder, {**manifest, "files": dict(sorted({**kept, **made}.items()))})
+
+
 def _difference(folder: Path, run: RunId, key: str, was: Any, now: Any) -> str:
     if isinstance(was, dict) and isinstance(now, dict):
         name = next(name for name in {**was, **now} if was.get(name) != now.get(name))

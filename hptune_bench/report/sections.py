@@ -515,9 +515,11 @@ def _dots(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     frame = space.dots(records.trials, tuners, [hp["name"] for hp in spaces])
     if not len(frame):
         return []
-    bad = int((~np.isfinite(frame["validation"].to_numpy(float))).sum())
+    bad = int((~np.isfinite(space.without_exploded(frame["validation"].to_numpy(float)))).sum())
     takeaway = f"{text.plural(len(frame), 'trial')} of {text.listing([ctx.looks[name].label for name in tuners])}" + (
-        f"; {text.percent(bad / len(frame))} have no finite score (crosses at the top)." if bad else "."
+        f"; {text.percent(bad / len(frame))} have no finite score, or an exploded one (crosses at the top)."
+        if bad
+        else "."
     )
     every = max(1, math.ceil(len(frame) / space.MAX_DOTS))
     thin = f" Every {every}th trial is drawn; all are in the CSV." if every > 1 else ""

@@ -18,12 +18,23 @@ from hptune_bench.report.text import value as show
 
 MAX_DOTS = 2000
 """More trials than these are thinned (every k-th) in the picture, never in its CSV."""
+EXPLODED = 30
+"""Spreads of the best nine tenths of the scores above the best one, beyond which a trial is drawn as exploded."""
 
 
 def dots(trials: pd.DataFrame, tuners: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
     """The trials of the scatter plot: columns tuner, seed, trial, status, validation and one per hyperparameter."""
     columns = [f"hp:{name}" for name in names if f"hp:{name}" in trials]
     return trials.loc[trials["tuner"].isin(tuners), ["tuner", "seed", "trial", "status", "validation", *columns]]
+
+
+def without_exploded(scores: np.ndarray) -> np.ndarray:
+    """The scores with +inf for those so far above nine tenths of the others that no axis could show both."""
+    finite = scores[np.isfinite(scores)]
+    if not len(finite):
+        return scores
+    low, most = float(finite.min()), float(np.quantile(finite, 0.9, method="inverted_cdf"))
+    return np.where(scores - low > EXPLODED * max(most - low, 1e-12), np.inf, scores)
 
 
 def draw_dots(
@@ -34,13 +45,13 @@ def draw_dots(
     y_label: str,
     corner: str,
 ) -> Any:
-    """One panel per hyperparameter, one dot per trial; a trial without a finite score is a cross at the top."""
+    """One panel per hyperparameter, one dot per trial; scores that are not finite or exploded are crosses at the top."""
     shown = [hp for hp in space if f"hp:{hp['name']}" in frame]
     rows = max(1, math.ceil(len(shown) / 2))
     figure = canvas.new(2.75 * rows + 0.4, left=1.05, right=0.2, bottom=0.6, top=0.7)
     figure.subplots_adjust(hspace=0.42, wspace=0.14)
     thinned = frame.iloc[:: max(1, math.ceil(len(frame) / MAX_DOTS))]
-    y = thinned["validation"].to_numpy(float)
+    y = without_exploded(thinned["validation"].to_numpy(float))
     scale = canvas.scale_for(y)
     low, high = canvas.limits(y, scale, 0.08)
     crosses = _top(scale, low, high)
@@ -90,7 +101,7 @@ def _legend(figure: Any, names: Sequence[str], looks: Mapping[str, Look]) -> Non
 
     handles = [Line2D([], [], label=looks[name].label, **canvas.marker_style(looks[name], 5)) for name in names]
     handles += [
-        Line2D([], [], linestyle="none", marker="x", color=INK, label="no finite score"),
+        Line2D([], [], linestyle="none", marker="x", color=INK, label="no finite score, or exploded"),
         Line2D([], [], linestyle=(0, (1.2, 1.6)), color=FAINT, label="untuned value"),
     ]
     canvas.legend(figure, handles)

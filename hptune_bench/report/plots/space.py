@@ -45,7 +45,7 @@ def draw_dots(
     y_label: str,
     corner: str,
 ) -> Any:
-    """One panel per hyperparameter, one dot per trial; scores that are not finite or exploded are crosses at the top."""
+    """One panel per hyperparameter, a dot per trial; scores that are not finite or exploded are crosses at the top."""
     shown = [hp for hp in space if f"hp:{hp['name']}" in frame]
     rows = max(1, math.ceil(len(shown) / 2))
     figure = canvas.new(2.75 * rows + 0.4, left=1.05, right=0.2, bottom=0.6, top=0.7)

@@ -24,7 +24,7 @@ class Noise:
             ``Records.judged_by``) over retrainings of the untuned configuration on the same data (pooled within
             data seeds). None: not measured.
         margin_source: one sentence on how it was found, or why it is None.
-        untuned_test, untuned_validation: medians over the retrainings (NaN if not measured); retrainings: how many.
+        retrainings: how many there were of the untuned configuration.
         test_sd, validation_sd: the standard deviations of either score; NaN if not measured.
         retraining_gain_validation: what mere retraining gives: median over seeds of (first trial - best trial) of
             ``untuned_restarts``; retraining_gain_test: the same for the test scores of the first and the selected
@@ -40,8 +40,6 @@ class Noise:
 
     margin: float | None
     margin_source: str
-    untuned_test: float
-    untuned_validation: float
     retrainings: int
     test_sd: float
     validation_sd: float
@@ -70,8 +68,6 @@ def noise(records: Records) -> Noise:
     return Noise(
         margin=margin,
         margin_source=source,
-        untuned_test=float(rows["test_score"].median()),
-        untuned_validation=float(rows["validation"].median()),
         retrainings=len(rows),
         test_sd=test_sd,
         validation_sd=validation_sd,

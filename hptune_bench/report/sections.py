@@ -166,15 +166,13 @@ def _score_label(found: WorkloadAnalysis, score: Score) -> str:
 
 
 def _untuned(found: WorkloadAnalysis, score: Score) -> float:
-    """Score of the copied configuration: the median of its runs, else of its retrainings; NaN if it never ran."""
+    """Median score of the copied configuration over the seeds; NaN if it was not among the tuners.
+
+    Not that of its retrainings: they share the data of one seed, and the other medians do not.
+    """
     summary = found.summary
-    if len(summary):
-        rows = summary[(summary["tuner"] == "untuned") & (summary["at"] == tables.FULL)]
-        if len(rows) and math.isfinite(float(rows[f"{score}_median"].iloc[0])):
-            return float(rows[f"{score}_median"].iloc[0])
-    if found.noise is None:
-        return math.nan
-    return found.noise.untuned_validation if score == "validation" else found.noise.untuned_test
+    rows = summary[(summary["tuner"] == "untuned") & (summary["at"] == tables.FULL)] if len(summary) else summary
+    return float(rows[f"{score}_median"].iloc[0]) if len(rows) else math.nan
 
 
 def _reason(found: WorkloadAnalysis, part: str) -> list[Block]:
@@ -581,7 +579,7 @@ def _curse(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
             f"{flattered} of {text.plural(len(frame), 'method')} reported a better score than the same "
             "configuration gives when it is trained again."
         )
-        untuned = noise.untuned_validation if math.isfinite(noise.untuned_validation) else _untuned(found, "validation")
+        untuned = _untuned(found, "validation")
         label = f"{_score_label(found, 'validation')} (smaller is better)"
         blocks.append(
             Figure(

@@ -14,7 +14,7 @@ from hptune_bench.analysis.costs import BreakEven
 from hptune_bench.analysis.targets import Targets
 from hptune_bench.report import text
 from hptune_bench.report.plots import canvas
-from hptune_bench.report.style import FAINT, Look
+from hptune_bench.report.style import FAINT, INK, Look
 
 PARTS = {
     "training": ("training", "#0072b2", ""),
@@ -138,7 +138,7 @@ def draw_break_even(pairs: Sequence[BreakEven], looks: Mapping[str, Look], title
                     xytext=(3, 7 + 12 * place),
                     textcoords="offset points",
                     fontsize=8.5,
-                    color=look.color,
+                    color=INK,
                 )
             ends.append(canvas.End(float(ratio[-1]) if len(ratio) else math.nan, look))
         axes.set_ylabel(f"time ÷ time of\n{looks[reference].label}")

@@ -134,7 +134,7 @@ class Benchmark(_Strict):
     """A validated benchmark definition.
 
     Attributes:
-        trainer: ``compiled``, ``stock``, ``fake`` or ``table``.
+        trainer: ``compiled``, ``stock`` or ``fake``.
         checkpoint_trials: tables and plots also answer after so many trials (the post had ten); None: they do not.
         trial_timeout: wall seconds after which a trial is killed; None: never.
         noise_repeats: retrainings of the untuned configuration per workload, off the budget.

@@ -285,7 +285,7 @@ class Trainer(Protocol):
     """Trains jobs of one workload in this process; owns the clock (a replay simulates it).
 
     Attributes:
-        name: ``stock``, ``compiled``, ``fake`` or ``table``.
+        name: ``stock``, ``compiled`` or ``fake``.
         note: one line where it does not do what was asked, e.g. why it fell back to ``stock``; else None.
     """
 

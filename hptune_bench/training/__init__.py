@@ -11,7 +11,7 @@ import importlib
 from hptune_bench.errors import UserError
 from hptune_bench.interfaces import Trainer, Workload
 
-TRAINERS = ("compiled", "stock", "table", "fake")
+TRAINERS = ("compiled", "stock", "fake")
 
 
 def make_trainer(name: str, workload: Workload) -> Trainer:

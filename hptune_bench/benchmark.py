@@ -134,7 +134,9 @@ class Benchmark(_Strict):
     """A validated benchmark definition.
 
     Attributes:
-        trainer: ``compiled``, ``stock`` or ``fake``.
+        trainer: ``compiled``, ``stock``, ``table`` (nothing is trained: recorded learning curves are replayed) or
+            ``fake``.
+        tables: the folder of the tables that the trainer ``table`` replays; None: where tables are looked for.
         checkpoint_trials: tables and plots also answer after so many trials (the post had ten); None: they do not.
         trial_timeout: wall seconds after which a trial is killed; None: never.
         noise_repeats: retrainings of the untuned configuration per workload, off the budget.
@@ -145,6 +147,7 @@ class Benchmark(_Strict):
     title: str = ""
     seeds: Annotated[int, Field(ge=1, le=100_000)] = 10
     trainer: str = "compiled"
+    tables: str | None = None
     budget: Budget | None = None
     tuners: tuple[str, ...] = ()
     workloads: tuple[WorkloadEntry, ...]
@@ -177,6 +180,8 @@ class Benchmark(_Strict):
     def _whole(self) -> Benchmark:
         if not self.workloads:
             raise ValueError("a benchmark needs at least one workload")
+        if self.tables is not None and self.trainer != "table":
+            raise ValueError(f"key 'tables' is for trainer = \"table\", and the trainer is {self.trainer!r}")
         names = [entry.name for entry in self.workloads]
         _refuse_duplicates(names, "workload")
         for entry in self.workloads:

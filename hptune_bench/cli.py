@@ -252,6 +252,55 @@ def compare(
     screen.side_by_side(screen.console(), side_by_side(read_campaign(first), read_campaign(second)))
 
 
+@app.command()
+def table(
+    workload: Annotated[str, typer.Argument(help="A workload (hptune-bench list workloads).", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the table.")] = Path("results/tables"),
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.  [default: one per core]")] = None,
+    levels: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=N", help="So many values of this hyperparameter; may be repeated."),
+    ] = None,
+    data_seeds: Annotated[int, typer.Option(min=1, max=1000, help="Data draws.")] = 3,
+    training_seeds: Annotated[int, typer.Option(min=1, max=1000, help="Trainings on each data draw.")] = 3,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Option of the workload; may be repeated.")
+    ] = None,
+    trainer: Annotated[str, typer.Option(help="compiled, stock or fake.")] = "compiled",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Discard the table that is there.")] = False,
+) -> None:
+    """Train every configuration of a workload, epoch by epoch, into one table that searches can be replayed on.
+
+    Continuous hyperparameters on a log scale get at least thirty values, all others every value. Stop whenever you
+    like, and give the same command to go on.
+    """
+    from hptune_bench import screen
+    from hptune_bench.execution.observers import TableProgress
+    from hptune_bench.execution.tabulate import Tabulation
+    from hptune_bench.training import require_trainer
+
+    require_trainer(trainer, training=True)
+    console = screen.console()
+    tabulation = Tabulation(
+        workload=workload,
+        options={key: _literal(value) for key, value in _pairs("--set", set_).items()},
+        folder=out,
+        workers=workers or _cores(),
+        counts={name: _whole("--levels", name, value) for name, value in _pairs("--levels", levels).items()},
+        data_replicates=data_seeds,
+        training_replicates=training_seeds,
+        trainer=trainer,
+        command=_command(),
+        progress=TableProgress(console),
+    )
+    for name, values in tabulation.levels.items():
+        console.print(f"{name}: {len(values)} values from {values[0]} to {values[-1]}", soft_wrap=True)
+    if not tabulation.run(fresh=fresh):
+        console.print("Interrupted: the same command goes on where this one stopped.")
+        raise typer.Exit(130)
+    console.print(f"Table: {out / f'{workload}.parquet'}", soft_wrap=True)
+
+
 @app.command(name="list")
 def list_(
     what: Annotated[str, typer.Argument(help="workloads, tuners or benchmarks; all where nothing is given.")] = "",
@@ -342,6 +391,38 @@ def _after_round(console: Console, folder: Path, final: bool, report: bool) -> N
     if not campaign.runs.empty:
         screen.standing(console, campaign)
         write_report([campaign], folder, quick=not final)
+
+
+def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
+    """``name=value`` arguments by name.
+
+    Raises:
+        UserError: one is none, or a name comes twice.
+    """
+    pairs: dict[str, str] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name or name in pairs:
+            raise UserError(f"{option} {text!r}: give it as NAME=VALUE, each name once")
+        pairs[name] = value
+    return pairs
+
+
+def _whole(option: str, name: str, text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 10**6:
+        raise UserError(f"{option} {name}={text}: give a whole number from 1 on")
+    return int(text)
+
+
+def _literal(text: str) -> bool | int | float | str:
+    """A value as a benchmark file would have it: true, 5000, 0.5, or text, with or without quotes."""
+    import tomllib
+
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+    return value if isinstance(value, bool | int | float | str) else text
 
 
 def _count(rerun: str) -> int | None:

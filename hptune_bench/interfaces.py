@@ -238,6 +238,9 @@ class Job:
             continuing exactly.
         keep_state: whether ``Outcome.state`` is wanted.
         time_limit_s: stop after the epoch that passes this many seconds of training; None: no limit.
+        record: train every epoch, without early stopping, and score the test split after each: what a complete table
+            holds. The epochs are those of an ordinary training, to the bit.
+        repeat: how often this run has trained this configuration before; only a replay needs to know.
     """
 
     configuration: Configuration
@@ -249,6 +252,8 @@ class Job:
     restart: bool = False
     keep_state: bool = False
     time_limit_s: float | None = None
+    record: bool = False
+    repeat: int = 0
 
 
 @dataclass(frozen=True)
@@ -267,6 +272,7 @@ class Outcome:
         test: scores the best-epoch weights on the test split: metric name (without prefix) to value; empty without a
             test split. Valid until the trainer's next call.
         weights: the best-epoch weights in the order of ``keras.Model.get_weights``. Valid until the next call.
+        tests: with ``Job.record``, what ``test`` would give after each epoch; else empty.
     """
 
     history: tuple[Mapping[str, float], ...]
@@ -279,18 +285,22 @@ class Outcome:
     state: State | None
     test: Callable[[], Mapping[str, float]]
     weights: Callable[[], list[np.ndarray]]
+    tests: tuple[Mapping[str, float], ...] = ()
 
 
 class Trainer(Protocol):
     """Trains jobs of one workload in this process; owns the clock (a replay simulates it).
 
     Attributes:
-        name: ``stock``, ``compiled`` or ``fake``.
+        name: ``stock``, ``compiled``, ``table`` or ``fake``.
         note: one line where it does not do what was asked, e.g. why it fell back to ``stock``; else None.
+        replays: nothing is trained and every outcome can be had again at once, so that nothing has to survive a kill:
+            no state and no weights are kept, and the journal need not reach the disk line by line.
     """
 
     name: str
     note: str | None
+    replays: bool
 
     def train(self, job: Job) -> Outcome: ...
 

@@ -293,6 +293,7 @@ class _Refusing:
 
     name = "none"
     note: str | None = None
+    replays = False
 
     def __init__(self, trainer: Trainer) -> None:
         self.data = trainer.data

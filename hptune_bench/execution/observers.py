@@ -109,6 +109,36 @@ class LiveObserver(PlainObserver):
         return Group(*lines)
 
 
+class TableProgress:
+    """How far a complete table is: plain lines, at most one every ``every`` seconds."""
+
+    def __init__(self, console: Console, every: float = 20.0) -> None:
+        self.console = console
+        self._every = every
+        self._total = self._done = self._already = 0
+        self._began = self._said = time.monotonic()
+
+    def planned(self, trainings: int, done: int) -> None:
+        self._total, self._done, self._already = trainings, done, done
+        self._began = self._said = time.monotonic()
+        held = f", {done} of them done already" if done else ""
+        self._say(f"{trainings} trainings planned{held}")
+
+    def trained(self) -> None:
+        self._done += 1
+        now = time.monotonic()
+        if now - self._said >= self._every:
+            self._said = now
+            left = (now - self._began) / (self._done - self._already) * (self._total - self._done)
+            self._say(f"{self._done} of {self._total} trainings, about {clock(left)} left")
+
+    def note(self, text: str) -> None:
+        self._say(f"note: {text}")
+
+    def _say(self, text: str) -> None:
+        self.console.print(Text(clean(text)), soft_wrap=True)
+
+
 def clock(seconds: float) -> str:
     """Seconds as a person says them: ``45 s``, ``12 min``, ``1 h 05 min``."""
     if seconds < 90:

@@ -9,28 +9,27 @@ import errno
 import hashlib
 import json
 import shutil
-import signal
-import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
-from hptune_bench import __version__, check, registry
+from hptune_bench import __version__, check, registry, tables
 from hptune_bench.benchmark import Benchmark, RunId, WorkloadEntry, expand
 from hptune_bench.environment import TRAINING_PACKAGES, environment, versions
 from hptune_bench.errors import UserError
 from hptune_bench.execution import collect, journal, remarks, states
 from hptune_bench.execution.inline import InlineExecutor
+from hptune_bench.execution.interrupts import Interrupts
 from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.local import Callbacks, LocalExecutor
 from hptune_bench.execution.lock import locked
 from hptune_bench.files import write_atomic
 from hptune_bench.fingerprint import fingerprint, settings
 from hptune_bench.interfaces import Workload
+from hptune_bench.training.table import fitting
 
 MAX_TASK_DEATHS = 3
 """Deaths of a task's worker, outside any trial, after which the task is given up."""
@@ -106,6 +105,7 @@ class Campaign:
         if self.benchmark.primary is not None:
             for tuner in (*self.benchmark.primary.tuners, self.benchmark.primary.against):
                 registry.tuner_info(tuner, f"{where}, primary")
+        self._replayed = self._find_tables(where)
         self.runs = list(expand(self.benchmark))
         self._deaths: Counter[str] = Counter()
         self._warnings: list[str] = []
@@ -116,9 +116,32 @@ class Campaign:
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._environment = environment()
         self._executor: LocalExecutor | InlineExecutor | None = None
-        self._interrupts = 0
+        self._interrupts = Interrupts(self._stop)
 
     # --- the definition ------------------------------------------------------------------------------------------
+
+    @property
+    def _trains(self) -> bool:
+        """Whether anything is trained: otherwise nothing off the budget is, either."""
+        return self.benchmark.trainer not in ("fake", "table")
+
+    def _find_tables(self, where: str) -> dict[str, Replayed]:
+        """What each workload is replayed from; empty where the benchmark trains.
+
+        Raises:
+            UserError: there is no table that fits, or a tuner does what no table can replay.
+        """
+        if self.benchmark.trainer != "table":
+            return {}
+        found = {}
+        for entry in self.benchmark.workloads:
+            for tuner in self.benchmark.tuners_of(entry):
+                registry.tuner_info(tuner).check_replay(f"{where}, workload {entry.name!r}")
+            folder = None if self.benchmark.tables is None else Path(self.benchmark.tables)
+            path = tables.find_table(entry.name, folder)
+            table = fitting(tables.read_table(path), self.workloads[entry.name], str(path))
+            found[entry.name] = Replayed(path.resolve(), tables.digest(table), table.definition)
+        return found
 
     def _limits(self, entry: WorkloadEntry) -> Limits:
         budget = self.benchmark.budget_of(entry)
@@ -127,18 +150,21 @@ class Campaign:
 
     def _definitions(self) -> dict[str, dict[str, Any]]:
         """For each workload, what a run of it depends on: equal definitions may share a folder."""
-        trains = self.benchmark.trainer != "fake"
-        return {
+        fake = self.benchmark.trainer == "fake"
+        definitions = {
             entry.name: {
                 "trainer": self.benchmark.trainer,
                 "budget": dataclasses.asdict(self._limits(entry)),
                 "options": dict(entry.options),
-                "workload": fingerprint(self.workloads[entry.name], with_data=trains),
+                "workload": fingerprint(self.workloads[entry.name], with_data=self._trains),
                 "trial_timeout": self.benchmark.trial_timeout,
-                "versions": versions(TRAINING_PACKAGES) if trains else {},
+                "versions": {} if fake else versions(TRAINING_PACKAGES),
             }
             for entry in self.benchmark.workloads
         }
+        for name, replayed in self._replayed.items():
+            definitions[name]["table"] = replayed.digest
+        return definitions
 
     def _check_folder(self, definitions: Mapping[str, Mapping[str, Any]]) -> list[RunId]:
         """The runs that are already done.
@@ -181,10 +207,21 @@ class Campaign:
 
     def _check_budgets(self) -> None:
         for entry in self.benchmark.workloads if self.benchmark.trainer != "fake" else ():
+            if entry.name in self._replayed:
+                self._check_table(entry.name)
             tuners = self.benchmark.tuners_of(entry)
             for finding in check.budget(self.workloads[entry.name], self._limits(entry), tuners):
                 # The report counts the random points itself, in what really was tried.
                 (self.observer.note if finding.key == "random_points" else self._note)(finding.text)
+
+    def _check_table(self, name: str) -> None:
+        made = self._replayed[name].definition.get("fingerprint")
+        if made != fingerprint(
+            self.workloads[name], with_data=self._replayed[name].definition.get("trainer") != "fake"
+        ):
+            self._note(
+                f"{name}: its code or data changed after its table was made; the replay shows the workload as it was"
+            )
 
     # --- the campaign --------------------------------------------------------------------------------------------
 
@@ -208,11 +245,11 @@ class Campaign:
             todo = [run for run in self.runs if run not in finished]
             self._pending = Counter(run.seed for run in todo)
             try:
-                with self._catching_signals():
+                with self._interrupts:
                     tasks = self._tasks(todo, definitions)
                     if tasks:
                         self._execute(tasks)
-                    if not self._interrupts and (models := self._model_tasks(definitions)):
+                    if not self._interrupts.count and (models := self._model_tasks(definitions)):
                         self._execute(models)
             except KeyboardInterrupt:  # at once: without a report, but with tables and manifest that say what is there
                 self._collect()
@@ -234,7 +271,7 @@ class Campaign:
             if self.inline
             else LocalExecutor(self.workers, self.folder / "logs", callbacks, self.benchmark.trial_timeout)
         )
-        if self._interrupts:
+        if self._interrupts.count:
             self._executor.stop()  # the signal came before there was anything to stop
         try:
             self._executor.run(tasks)
@@ -250,17 +287,17 @@ class Campaign:
         first = [task for task in runs if task["seed"] == min(run.seed for run in todo)] if todo else []
         extra: list[Task] = []
         for name in entries:
-            if self.benchmark.noise_repeats and self.benchmark.trainer != "fake":
+            if self.benchmark.noise_repeats and self._trains:
                 path = collect.noise_path(name)
                 held = len(journal.read(self.folder / path).of_kind("retraining"))
                 if held < self.benchmark.noise_repeats:
                     repeats = self.benchmark.noise_repeats
                     extra.append(self._task("noise", name, definitions, tuner="", seed=1, path=path, repeats=repeats))
             path = remarks.check_path(name)
-            if self.benchmark.trainer != "fake" and not (self.folder / path).exists():
+            if self._trains and not (self.folder / path).exists():
                 extra.append(self._task("check", name, definitions, tuner="", seed=1, path=path))
             path = collect.stock_clock_path(name)
-            if self.benchmark.stock_clock and self.benchmark.trainer != "fake" and not (self.folder / path).exists():
+            if self.benchmark.stock_clock and self._trains and not (self.folder / path).exists():
                 extra.append(self._task("stock_clock", name, definitions, tuner="", seed=1, path=path))
         return first + extra + runs[len(first) :]
 
@@ -272,6 +309,7 @@ class Campaign:
             "workload": workload,
             "options": definition["options"],
             "trainer": definition["trainer"],
+            "table": str(self._replayed[workload].path) if workload in self._replayed else None,
             "limits": definition["budget"],
             "header": {"definition": definition, "package": __version__},
             **more,
@@ -279,7 +317,7 @@ class Campaign:
 
     def _model_tasks(self, definitions: Mapping[str, Mapping[str, Any]]) -> list[Task]:
         """Save the best model of each workload whose weights are at hand."""
-        if self.benchmark.trainer == "fake":
+        if not self._trains:
             return []
         tasks = []
         for name in self.workloads:
@@ -375,23 +413,7 @@ class Campaign:
                 log.append({**task["header"], "kind": "run", "facts": {}})
             log.append(entry)
 
-    @contextlib.contextmanager
-    def _catching_signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        previous = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        """The first signal ends politely, the second at once. It may come amid a write: nothing is written here."""
-        self._interrupts += 1
-        if self._interrupts > 1:
-            raise KeyboardInterrupt
+    def _stop(self) -> None:
         if self._executor is not None:
             self._executor.stop()
 
@@ -417,7 +439,7 @@ class Campaign:
             planned=len(self.runs),
             done=sum(end is not None and end["status"] == "done" for end in ends),
             failed=sum(end is not None and end["status"] == "failed" for end in ends),
-            interrupted=bool(self._interrupts),
+            interrupted=bool(self._interrupts.count),
         )
         if not summary.missing:
             for run in self.runs:
@@ -441,6 +463,17 @@ class Campaign:
         """Seconds of this command: of the workers by kind of task, of tables and report, and on the wall."""
         return {**self._seconds, "wall": time.perf_counter() - self._began}
 
+    def _replay_label(self, name: str) -> dict[str, Any]:
+        """What the report must say of a workload whose trainings were looked up."""
+        if name not in self._replayed:
+            return {}
+        label = self.workloads[name].data_label
+        replayed = self._replayed[name]
+        return {
+            "data_label": f"{label}, replayed" if label else "replayed",
+            "table": {"file": replayed.path.name, "digest": replayed.digest, "definition": dict(replayed.definition)},
+        }
+
     def _write_manifest(self, status: str) -> dict[str, Any]:
         manifest = self._manifest(status)
         write_manifest(self.folder, manifest)
@@ -459,6 +492,7 @@ class Campaign:
                 "budget_epochs": limits["epochs"],
                 "trainer": self.benchmark.trainer,
                 **_seen(entry.name, journals),
+                **self._replay_label(entry.name),
                 "fingerprint": definitions[entry.name]["workload"],
             }
         best_models: dict[str, Any] = {}
@@ -505,6 +539,20 @@ class Campaign:
             "best_known": best_known,
             "files": {},
         }
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """The table that a workload is replayed from.
+
+    Attributes:
+        digest: of all that its numbers and their meaning depend on.
+        definition: what made it, see ``tables.Table``.
+    """
+
+    path: Path
+    digest: str
+    definition: Mapping[str, Any]
 
 
 def _seen(workload: str, journals: Mapping[RunId, journal.Contents]) -> dict[str, Any]:

@@ -114,12 +114,13 @@ def conduct(setup: RunSetup, contents: Contents) -> Entry:
     data = setup.trainer.data(data_seed)
     cap = data.facts["cap"] if "cap" in data.facts else workload.cap(data)
     trainings = None if setup.limits.epochs is None else setup.limits.epochs / workload.full_epochs
+    durable = not setup.trainer.replays
     with Journal(setup.path, contents) as journal:
         if not contents.entries:
             rows = {name: len(split) for name, split in _splits(data).items()}
             header = {**setup.header, "kind": "run", "facts": {**data.facts, "cap": cap}, "rows": rows}
             with remembering(setup.path):
-                journal.append(header)
+                journal.append(header, durable=durable)
         evaluation = Evaluation(setup, journal, contents, data_seed)
         status, reason, detail = "done", "", ""
         try:
@@ -139,7 +140,7 @@ def conduct(setup: RunSetup, contents: Contents) -> Entry:
         evaluation.finish_replay()
         if not contents.of_kind("retraining") and (retraining := evaluation.retrain_selected()) is not None:
             with remembering(setup.path):
-                journal.append(retraining)
+                journal.append(retraining, durable=durable)
         end = {
             "kind": "end",
             "status": status,
@@ -150,7 +151,7 @@ def conduct(setup: RunSetup, contents: Contents) -> Entry:
             "wall_s": time.perf_counter() - began + evaluation.journaled_wall_s,
         }
         with remembering(setup.path):
-            journal.append(end)
+            journal.append(end, durable=durable)
     states.discard(setup.path)
     return end
 
@@ -177,6 +178,7 @@ class Evaluation:
         self._timeouts = {entry["trial"]: entry for entry in contents.of_kind("timeout")}
         self._entries: list[Entry] = []
         self._trained: Counter[str] = Counter()
+        self._repeats: list[int] = []
         self._best = math.inf
         self._best_entry: Entry | None = None
         self._returned = time.perf_counter()
@@ -231,8 +233,10 @@ class Evaluation:
                 raise BudgetExhausted
             entry = self._trial(number, request, parent, first_epoch, granted, tuner_s)
             with remembering(self.setup.path):
-                self.journal.append(entry)
-            self.setup.progress({"event": "trial", **_headline(entry), "best": min(self._best, entry["score"])})
+                self.journal.append(entry, durable=not self.setup.trainer.replays)
+            if not self.setup.trainer.replays:  # a thousand lines a second are none that anybody reads
+                best = min(self._best, entry["score"])
+                self.setup.progress({"event": "trial", **_headline(entry), "best": best})
         return self._account(entry)
 
     def _parent(self, number: int | None) -> Entry | None:
@@ -251,6 +255,7 @@ class Evaluation:
 
     def _account(self, entry: Entry) -> Result:
         self._entries.append(entry)
+        self._repeats.append(self._repeat(entry["request"]))
         self._trained[canonical(entry["request"]["configuration"])] += 1
         if entry["incumbent"]:
             self._best, self._best_entry = entry["score"], entry
@@ -311,14 +316,15 @@ class Evaluation:
         if self._deaths[number] >= MAX_DEATHS:
             why = f"the worker died {self._deaths[number]} times in this trial"
             return {**entry, "status": "crashed", "error": why}
-        self.setup.progress(
-            {
-                "event": "start",
-                "trial": number,
-                "configuration": request["configuration"],
-                "epochs": first_epoch + granted,
-            }
-        )
+        if not self.setup.trainer.replays:
+            self.setup.progress(
+                {
+                    "event": "start",
+                    "trial": number,
+                    "configuration": request["configuration"],
+                    "epochs": first_epoch + granted,
+                }
+            )
         began, cpu = time.perf_counter(), time.process_time()
         try:
             job = self._job(request, parent, first_epoch, granted)
@@ -339,14 +345,22 @@ class Evaluation:
             if self.setup.workload.test_metric in entry["test"]:
                 sign = _sign(self.setup.workload.direction)
                 entry["test_score"] = sign * entry["test"][self.setup.workload.test_metric]
-            with remembering(self.setup.path):
-                states.save_weights(self.setup.path, outcome.weights())
+            if not self.setup.trainer.replays:
+                with remembering(self.setup.path):
+                    states.save_weights(self.setup.path, outcome.weights())
         return entry
+
+    def _repeat(self, request: Mapping[str, Any]) -> int:
+        """How often the run had trained this configuration before; of the trial that is continued, where one is."""
+        if request["resume"] is not None:
+            return self._repeats[request["resume"] - 1]
+        return self._trained[canonical(request["configuration"])]
 
     def _job(self, request: Mapping[str, Any], parent: Entry | None, first_epoch: int, granted: int) -> Job:
         configuration = request["configuration"]
-        start = states.load(self.setup.path, parent["trial"]) if parent is not None else None
-        if parent is not None and start is None:
+        replays = self.setup.trainer.replays
+        start = states.load(self.setup.path, parent["trial"]) if parent is not None and not replays else None
+        if parent is not None and start is None and not replays:
             if parent["epochs"]:
                 raise JournalMismatch(
                     f"{self.setup.path}: the weights of trial {parent['trial']} are gone; delete this journal to have "
@@ -363,6 +377,7 @@ class Evaluation:
             restart=request["restart"] is not None,
             keep_state=self.setup.tuner is not None and self.setup.tuner.continues,
             time_limit_s=self.ledger.seconds_left,
+            repeat=self._repeat(request),
         )
 
     def _described(self, outcome: Outcome, first_epoch: int, granted: int, target: int) -> Entry:
@@ -403,11 +418,19 @@ class Evaluation:
             return None
         if self.setup.stopping():
             raise Interrupted
-        return retrain(self.setup, best["request"]["configuration"], self.data_seed, repeat=1, salt="selected")
+        configuration = best["request"]["configuration"]
+        before = self._trained[canonical(configuration)]
+        return retrain(self.setup, configuration, self.data_seed, repeat=1, salt="selected", before=before)
 
 
-def retrain(setup: RunSetup, configuration: Configuration, data_seed: int, repeat: int, salt: str) -> Entry:
-    """One full training off the budget, with a seed that no trial of any run has."""
+def retrain(
+    setup: RunSetup, configuration: Configuration, data_seed: int, repeat: int, salt: str, before: int = 0
+) -> Entry:
+    """One full training off the budget, with a seed that no trial of any run has.
+
+    Args:
+        before: how often the run has trained this configuration.
+    """
     seed = seeds.derive(salt, setup.run.tuner, seeds.training_seed(data_seed, configuration, repeat))
     entry: Entry = {
         "kind": "retraining",
@@ -422,7 +445,7 @@ def retrain(setup: RunSetup, configuration: Configuration, data_seed: int, repea
         "test_score": None,
         "error": "",
     }
-    job = Job(configuration, setup.workload.full_epochs, data_seed, seed)
+    job = Job(configuration, setup.workload.full_epochs, data_seed, seed, repeat=before)
     try:
         outcome = setup.trainer.train(job)
     except Exception as error:  # noqa: BLE001 - as in a trial

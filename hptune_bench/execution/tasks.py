@@ -1,4 +1,4 @@
-"""What a worker can be asked to do: a run, the noise floor, the check, the stock clock, the best model."""
+"""What a worker can be asked: a run, the noise floor, the check, the stock clock, the best model, a table's part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psutil
 
 from hptune_bench import registry
 from hptune_bench.benchmark import RunId
-from hptune_bench.execution import journal, remarks, seeds, states
+from hptune_bench.execution import journal, remarks, seeds, shards, states
 from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.search import (
     CannotWrite,
@@ -39,7 +39,14 @@ def perform(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, A
     ``done``, ``failed``, ``interrupted``; ``error``: it could not be done, and nothing was decided; ``unwritable``: the
     disk refuses to remember it.
     """
-    kinds = {"run": _run, "noise": _noise, "stock_clock": _stock_clock, "model": _model, "check": _check}
+    kinds = {
+        "run": _run,
+        "noise": _noise,
+        "stock_clock": _stock_clock,
+        "model": _model,
+        "check": _check,
+        "cells": _cells,
+    }
     try:
         return kinds[task["kind"]](task, send, stopping)
     except Interrupted:
@@ -61,7 +68,9 @@ def _setup(task: Task, tuner: Tuner | None, send: Send, stopping: Callable[[], b
         run=run,
         workload=workload,
         tuner=tuner,
-        trainer=_trainer(task["trainer"], task["workload"], json.dumps(task["options"], sort_keys=True)),
+        trainer=_trainer(
+            task["trainer"], task["workload"], json.dumps(task["options"], sort_keys=True), task.get("table")
+        ),
         limits=Limits(**task["limits"]),
         header=task["header"],
         path=folder / task["path"],
@@ -133,21 +142,49 @@ def _model(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, An
     return {"status": "done"}
 
 
+def _cells(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
+    """A shard of a complete table."""
+    options = json.dumps(task["options"], sort_keys=True)
+    trained = 0
+
+    def before() -> None:
+        nonlocal trained
+        if stopping():
+            raise Interrupted
+        if trained:
+            send({"event": "cell"})
+        trained += 1
+
+    shard = shards.train_shard(
+        _workload(task["workload"], options),
+        _trainer(task["trainer"], task["workload"], options),
+        task["configurations"],
+        task["replicate"],
+        task["trainings"],
+        task["key"],
+        before,
+    )
+    with remembering(Path(task["path"])):
+        shards.write(Path(task["path"]), shard)
+    send({"event": "cell"})
+    return {"status": "done"}
+
+
 @functools.cache
 def _workload(name: str, options: str) -> Workload:
     return registry.make_workload(name, json.loads(options))
 
 
-_TRAINERS: dict[tuple[str, str, str], Trainer] = {}
+_TRAINERS: dict[tuple[str, str, str, str | None], Trainer] = {}
 """The trainers of this process: what one has compiled serves the next task."""
 
 
-def _trainer(name: str, workload: str, options: str) -> Trainer:
+def _trainer(name: str, workload: str, options: str, table: str | None = None) -> Trainer:
     from hptune_bench.training import make_trainer
 
-    key = (name, workload, options)
+    key = (name, workload, options, table)
     if key not in _TRAINERS:
-        _TRAINERS[key] = make_trainer(name, _workload(workload, options))
+        _TRAINERS[key] = make_trainer(name, _workload(workload, options), None if table is None else Path(table))
     return _TRAINERS[key]
 
 

@@ -7,20 +7,31 @@ imports nothing of the others.
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 from hptune_bench.errors import UserError
 from hptune_bench.interfaces import Trainer, Workload
 
-TRAINERS = ("compiled", "stock", "fake")
+TRAINERS = ("compiled", "stock", "table", "fake")
 
 
-def make_trainer(name: str, workload: Workload) -> Trainer:
+def require_trainer(name: str, *, training: bool = False) -> None:
+    """Raises UserError where there is no trainer of that name, or (``training``) it does not train."""
+    known = [each for each in TRAINERS if not training or each != "table"]
+    if name not in known:
+        raise UserError(f"unknown trainer {name!r}: choose one of {', '.join(known)}")
+
+
+def make_trainer(name: str, workload: Workload, table: Path | None = None) -> Trainer:
     """The trainer of that name for one workload.
 
+    Args:
+        table: the Parquet file that the trainer ``table`` replays; None: where tables are looked for.
+
     Raises:
-        UserError: there is no trainer of that name.
+        UserError: there is no trainer of that name, or no table that fits the workload.
     """
-    if name not in TRAINERS:
-        raise UserError(f"unknown trainer {name!r}: choose one of {', '.join(TRAINERS)}")
-    trainer: Trainer = importlib.import_module(f"hptune_bench.training.{name}").trainer(workload)
+    require_trainer(name)
+    make = importlib.import_module(f"hptune_bench.training.{name}").trainer
+    trainer: Trainer = make(workload, table) if name == "table" else make(workload)
     return trainer

@@ -21,14 +21,20 @@ TEST_BATCH = 4096
 
 @dataclass
 class Clock:
-    """Wall and CPU seconds since it was made; ``compile_s`` is what was compiling in between."""
+    """Wall and CPU seconds since it was made.
+
+    Attributes:
+        compile_s: what was compiling in between.
+        aside_s: what was spent on anything else that no training does.
+    """
 
     wall: float = field(default_factory=time.perf_counter)
     cpu: float = field(default_factory=time.process_time)
     compile_s: float = 0.0
+    aside_s: float = 0.0
 
     def train_s(self) -> float:
-        return time.perf_counter() - self.wall - self.compile_s
+        return time.perf_counter() - self.wall - self.compile_s - self.aside_s
 
     def cpu_s(self) -> float:
         return time.process_time() - self.cpu

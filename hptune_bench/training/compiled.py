@@ -26,6 +26,7 @@ import numpy as np
 from hptune_bench.interfaces import Data, Direction, Fit, Job, Outcome, Workload
 from hptune_bench.training import stock, structure
 from hptune_bench.training.common import (
+    TEST_BATCH,
     Clock,
     Patience,
     Rehearsal,
@@ -62,6 +63,7 @@ class CompiledTrainer:
     """
 
     name = "compiled"
+    replays = False
 
     def __init__(self, workload: Workload) -> None:
         self.workload = workload
@@ -170,14 +172,20 @@ class CompiledTrainer:
         if fit.patience is not None:
             require_name(engine.names, fit.monitor, self.workload)
         history: list[Mapping[str, float]] = []
+        tests: list[Mapping[str, float]] = []
+        patience = None if job.record else fit.patience
         ended = cut = False
         while not ended and not cut and job.first_epoch + len(history) < job.epochs:
             epoch = job.first_epoch + len(history)
             count = min(job.epochs - epoch, engine.plan.block - epoch % engine.plan.block)
-            if job.time_limit_s is not None:
+            if job.time_limit_s is not None or job.record:
                 count = 1
-            more, ended = engine.run(epoch, count, fit.patience, self._order(job, epoch, engine), rows)
+            more, ended = engine.run(epoch, count, patience, self._order(job, epoch, engine), rows)
             history += more
+            if job.record:
+                began = time.perf_counter()
+                tests.append(engine.scores(self.workload, prepared))
+                clock.aside_s += time.perf_counter() - began
             if job.time_limit_s is not None and clock.train_s() > job.time_limit_s:
                 cut = not ended and job.first_epoch + len(history) < job.epochs
         best = best_index([row[self.workload.objective] for row in history], self.workload.direction)
@@ -199,6 +207,7 @@ class CompiledTrainer:
             state=state,
             test=test,
             weights=lambda: engine.best_weights(best),
+            tests=tuple(tests),
         )
 
 
@@ -311,6 +320,11 @@ class Engine:
             jit_compile=plan.xla or None,
             autograph=False,
         )
+        # One epoch per call of the same program, and these between the calls: recording cannot change a training.
+        options = {"jit_compile": plan.xla or None, "autograph": False, "reduce_retracing": plan.any_length}
+        self._scoring = tf.function(self._scored, **options)
+        self._forward = tf.function(lambda x: self.model(x, training=False), **options)
+        self._scored_names: tuple[str, ...] = ()
 
     # --- between jobs ---
 
@@ -351,6 +365,25 @@ class Engine:
     def best_weights(self, best: int | None) -> list[np.ndarray]:
         """Weights of the best epoch; of the last one if no epoch was finite."""
         return [weight.numpy() for weight in (self.model.weights if best is None else self.kept)]
+
+    def scores(self, workload: Workload, data: Data) -> Mapping[str, float]:
+        """``common.test_scores`` of the live model as it stands, by programs that are traced once."""
+        import tensorflow as tf
+
+        if data.test is None:
+            return {}
+        values = self._scoring(*tf.nest.map_structure(tf.constant, (data.test.x, data.test.y))).numpy()
+        scores = dict(zip(self._scored_names, map(float, values), strict=True))
+        return scores | dict(workload.truth(_Forward(self.model, self._forward), data))
+
+    def _scored(self, x: Any, y: Any) -> Any:
+        import tensorflow as tf
+
+        self.model.reset_metrics()
+        _steps(self.model.test_step, (x, y), int(y.shape[0]), TEST_BATCH, self.plan.xla)
+        log = self.model.get_metrics_result()
+        self._scored_names = tuple(sorted(log))
+        return tf.stack([tf.cast(log[name], tf.float64) for name in self._scored_names])
 
     def _set_patience(self, patience: Patience) -> None:
         self.patience_started.assign(patience.best is not None)
@@ -436,6 +469,22 @@ class Engine:
         self.patience_started.assign(True)
         self.patience_wait.assign(wait)
         return ~better & (wait >= patience) & (epoch > 0)
+
+
+class _Forward:
+    """The live model as ``Workload.truth`` sees it: calls go through a compiled program, all else to the model."""
+
+    def __init__(self, model: Any, program: Any) -> None:
+        self._model = model
+        self._program = program
+
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        import tensorflow as tf
+
+        return self._model(x, training=True) if training else self._program(tf.nest.map_structure(tf.constant, x))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
 
 
 def _steps(step: Any, data: Any, rows: int, batch: int, static: bool) -> None:

@@ -27,6 +27,7 @@ class FakeTrainer:
 
     name = "fake"
     note: str | None = None
+    replays = False
 
     def __init__(self, workload: Workload) -> None:
         self._workload = workload
@@ -37,7 +38,7 @@ class FakeTrainer:
 
     def train(self, job: Job) -> Outcome:
         curve = [self._value(job, epoch) for epoch in range(job.first_epoch, job.epochs)]
-        patience = self._workload.fit(job.configuration).patience
+        patience = None if job.record else self._workload.fit(job.configuration).patience
         stop = _stop(curve, patience)
         history = tuple(self._logs(value) for value in curve[:stop])
         finite = [(value, index) for index, value in enumerate(curve[:stop]) if math.isfinite(value)]
@@ -53,6 +54,7 @@ class FakeTrainer:
             state={"epoch": np.array(job.first_epoch + stop)} if job.keep_state else None,
             test=lambda: {} if best is None else self._test(curve[best], job.data_seed),
             weights=lambda: [np.array([0.0 if best is None else curve[best]])],
+            tests=tuple(self._test(value, job.data_seed) for value in curve) if job.record else (),
         )
 
     def _value(self, job: Job, epoch: int) -> float:

@@ -5,6 +5,7 @@ TensorFlow is imported when a job is trained.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import time
@@ -40,6 +41,7 @@ class StockTrainer:
 
     name = "stock"
     note: str | None = None
+    replays = False
 
     def __init__(self, workload: Workload) -> None:
         self.workload = workload
@@ -65,7 +67,12 @@ def fit_model(workload: Workload, job: Job, data: Data, model: Any, clock: Clock
     patience = Patience()
     if job.start is not None:
         patience = _restore(model, job)
+    tests: list[Mapping[str, float]] = []
+    if job.record:
+        fit = dataclasses.replace(fit, patience=None)
     callbacks = _callbacks(workload, job, fit, patience, clock)
+    if job.record:
+        callbacks.append(_recorder(workload, data, tests, clock))
     own_fit = getattr(workload, "own_fit", None)
     if own_fit is not None:
         history = _fit_by_user(own_fit, job, data, model, callbacks)
@@ -109,6 +116,7 @@ def fit_model(workload: Workload, job: Job, data: Data, model: Any, clock: Clock
         state=state,
         test=test,
         weights=lambda: weights,
+        tests=tuple(tests),
     )
 
 
@@ -212,3 +220,16 @@ def _callbacks(workload: Workload, job: Job, fit: Fit, patience: Patience, clock
         mode = direction_of(workload, fit.monitor)
         callbacks.append(Continued(monitor=fit.monitor, patience=fit.patience, mode=mode))
     return callbacks
+
+
+def _recorder(workload: Workload, data: Data, tests: list[Mapping[str, float]], clock: Clock) -> Any:
+    """A callback that scores the test split after each epoch, off the clock."""
+    import keras
+
+    class Recorder(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+            began = time.perf_counter()
+            tests.append(test_scores(workload, self.model, data))
+            clock.aside_s += time.perf_counter() - began
+
+    return Recorder()

@@ -26,6 +26,7 @@ class TunerInfo:
             it), ``keras_tuner_repaired`` or ``plug-in``.
         description: one line.
         continues: whether it continues or restarts earlier trials (as the tuner's own attribute of that name).
+        restarts: whether it restarts trials from their best epoch with a fresh optimizer, which no table can replay.
         needs_published: whether it is only defined where a winner was published.
     """
 
@@ -35,7 +36,20 @@ class TunerInfo:
     family: TunerFamily
     description: str
     continues: bool = False
+    restarts: bool = False
     needs_published: bool = False
+
+    def check_replay(self, where: str) -> None:
+        """Refuse trainer ``table``.
+
+        Raises:
+            UserError: the tuner does what was not recorded.
+        """
+        if self.restarts:
+            raise UserError(
+                f"{where}: tuner {self.name} restarts trials from their best epoch with a fresh optimizer, which a "
+                "table cannot replay; leave it out, or take hyperband_repaired, which continues exactly"
+            )
 
     def check(self, workload: str, published: Configuration | None) -> None:
         """Refuse a workload that this tuner is not defined for.
@@ -84,6 +98,7 @@ def built_in() -> dict[str, TunerInfo]:
             "keras_tuner",
             "KerasTuner's Hyperband as pip installs it: promoted trials restart from their best epoch",
             continues=True,
+            restarts=True,
         ),
         TunerInfo(
             "grid_search",

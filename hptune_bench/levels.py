@@ -122,7 +122,7 @@ def nearest(points: Sequence[Value], value: Value, log: bool) -> int:
     def scale(number: Value) -> float:
         return math.log(float(number)) if log else float(number)
 
-    after = bisect.bisect_left(points, value)  # type: ignore[type-var]
+    after = bisect.bisect_left(points, value)
     if after == 0 or after == len(points):
         return min(after, len(points) - 1)
     low, high = (abs(scale(points[place]) - scale(value)) for place in (after - 1, after))

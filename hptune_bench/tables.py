@@ -302,7 +302,7 @@ def _parquet(table: Table, metrics: list[str]) -> bytes:
     shape = table.shape
     places: dict[str, Any] = {}
     index = np.arange(shape[0])
-    for name, values in reversed(table.levels.items()):
+    for name, values in reversed(list(table.levels.items())):
         index, at = np.divmod(index, len(values))
         rows = np.repeat(at.astype(np.int32), math.prod(shape[1:]))
         places[name] = pa.DictionaryArray.from_arrays(pa.array(rows), pa.array(list(values)))

@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from hptune_bench.interfaces import Data, Fit, Workload
@@ -33,33 +34,63 @@ class ClockRow(TypedDict):
     epoch_s: float
 
 
-def measure(workload: Workload, structures: int = 8, epochs: int = 6, data_seed: int = 1) -> list[ClockRow]:
-    """Time one short training per structure and method.
+@dataclass(frozen=True)
+class Cycle:
+    """One trial from the moment its model is asked for to the moment the next one is, or its loop ends.
 
-    Seconds per epoch are those of plain ``fit``, the first epoch left out (it traces). The overhead is what remains of
-    the whole: preparing, building and tracing, and for KerasTuner also checkpoints (at most ``epochs`` of them, so the
-    overhead of a long trial that improves more often is underestimated), clean-up and its files.
+    Attributes:
+        seconds: of the whole cycle.
+        ends: when each epoch ended, on the same clock.
+    """
+
+    seconds: float
+    ends: tuple[float, ...]
+
+    @property
+    def steps(self) -> list[float]:
+        """Seconds of each epoch from the second on (the first one traces)."""
+        return [later - earlier for earlier, later in itertools.pairwise(self.ends)]
+
+
+def measure(
+    workload: Workload, structures: int = 8, epochs: int = 8, rounds: int = 2, data_seed: int = 1
+) -> list[ClockRow]:
+    """Time short trainings of each structure with each method, in turns.
+
+    Seconds per epoch are the mean from the second epoch of a training on (the first one traces): with KerasTuner that
+    includes the checkpoint of every epoch that improves. The overhead is what remains of the whole cycle of a trial:
+    proposing, preparing, building, tracing, writing the trial down, clean-up.
 
     Args:
         structures: at most so many configurations are timed.
         epochs: length of the trainings, at most the workload's full epochs, at least 2.
+        rounds: how often each is timed; between two times all others are, so that no short disturbance falls on one.
     """
     data = workload.load(data_seed)
     epochs = max(2, min(epochs, workload.full_epochs))
     costly, chosen = representative(workload, data, structures)
-    plain_fit(workload, data, chosen[0], 1)
-    rows: list[ClockRow] = []
-    for configuration in chosen:
-        structure = canonical({name: configuration[name] for name in costly if name in configuration})
-        total, epoch_s = plain_fit(workload, data, configuration, epochs)
-        search, trained = search_seconds(workload, data, [configuration], epochs)
-        for method, seconds, count in (("plain", total, epochs), ("keras_tuner", search, trained)):
-            overhead = max(0.0, seconds - count * epoch_s)
-            rows.append(
-                ClockRow(
-                    workload=workload.name, method=method, structure=structure, overhead_s=overhead, epoch_s=epoch_s
-                )
+    methods = {"plain": plain_loop, "keras_tuner": stock_search}
+    for method in methods.values():
+        method(workload, data, chosen[:1], 2)  # what a process does only once is no cost of a trial
+    cycles: dict[tuple[str, int], list[Cycle]] = {}
+    for _ in range(rounds):
+        for name, method in methods.items():
+            for index, cycle in enumerate(method(workload, data, chosen, epochs)):
+                cycles.setdefault((name, index), []).append(cycle)
+    rows = []
+    for (name, index), found in cycles.items():
+        epoch_s = statistics.fmean(step for cycle in found for step in cycle.steps)
+        overhead_s = statistics.fmean(cycle.seconds - len(cycle.ends) * epoch_s for cycle in found)
+        configuration = chosen[index]
+        rows.append(
+            ClockRow(
+                workload=workload.name,
+                method=name,
+                structure=canonical({name: configuration[name] for name in costly if name in configuration}),
+                overhead_s=max(0.0, overhead_s),
+                epoch_s=epoch_s,
             )
+        )
     return rows
 
 
@@ -97,20 +128,23 @@ def _shape(x: Any) -> Any:
     return {name: column.shape for name, column in x.items()} if isinstance(x, dict) else x.shape
 
 
-def plain_fit(workload: Workload, data: Data, configuration: Configuration, epochs: int) -> tuple[float, float]:
-    """Seconds of one training as in the post, and seconds per epoch (from the second on; NaN if there is none)."""
+def plain_loop(workload: Workload, data: Data, configurations: Sequence[Configuration], epochs: int) -> list[Cycle]:
+    """One training per configuration, as in the post: a loop around ``model.fit``."""
     import keras
 
-    ends: list[float] = []
-    stamp = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
+    cycles = []
     seed_everything(1)
-    began = time.perf_counter()
-    prepared = workload.prepare(configuration, data)
-    model = workload.build(configuration, prepared)
-    fit_arrays(model, prepared, workload.fit(configuration), epochs=epochs, callbacks=[stamp])
-    total = time.perf_counter() - began
-    steps = [b - a for a, b in itertools.pairwise(ends)]
-    return total, statistics.fmean(steps) if steps else float("nan")
+    for configuration in configurations:
+        ends: list[float] = []
+        stamp = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs, ends=ends: ends.append(time.perf_counter())
+        )
+        began = time.perf_counter()
+        prepared = workload.prepare(configuration, data)
+        model = workload.build(configuration, prepared)
+        fit_arrays(model, prepared, workload.fit(configuration), epochs=epochs, callbacks=[stamp])
+        cycles.append(Cycle(time.perf_counter() - began, tuple(ends)))
+    return cycles
 
 
 def fit_arrays(model: Any, data: Data, fit: Fit, **arguments: Any) -> Any:
@@ -125,10 +159,8 @@ def fit_arrays(model: Any, data: Data, fit: Fit, **arguments: Any) -> Any:
     )
 
 
-def search_seconds(
-    workload: Workload, data: Data, configurations: Sequence[Configuration], epochs: int
-) -> tuple[float, int]:
-    """Seconds of a stock KerasTuner search over given configurations, and the epochs that it trained.
+def stock_search(workload: Workload, data: Data, configurations: Sequence[Configuration], epochs: int) -> list[Cycle]:
+    """A stock KerasTuner search over given configurations, its trials one by one.
 
     The tuner is ``GridSearch`` over the number of the configuration: its proposals cost nothing, so what is timed is
     the machinery that all stock tuners share.
@@ -136,19 +168,24 @@ def search_seconds(
     import keras
     import keras_tuner
 
-    trained: list[int] = []
-    count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: trained.append(epoch))
+    numbers: list[int] = []
+    began: list[float] = []
+    ends: list[list[float]] = []
+    stamp = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends[-1].append(time.perf_counter()))
 
     class Model(keras_tuner.HyperModel):
         def build(self, hp: Any) -> Any:
-            configuration = configurations[hp.Int("number", 0, len(configurations) - 1)]
+            began.append(time.perf_counter())
+            ends.append([])
+            numbers.append(hp.Int("number", 0, len(configurations) - 1))
+            configuration = configurations[numbers[-1]]
             self.configuration, self.data = configuration, workload.prepare(configuration, data)
             return workload.build(configuration, self.data)
 
         def fit(self, hp: Any, model: Any, **arguments: Any) -> Any:
             return fit_arrays(model, self.data, workload.fit(self.configuration), **arguments)
 
-    callbacks: list[Any] = [count]
+    callbacks: list[Any] = [stamp]
     fit = workload.fit(configurations[0])
     if fit.patience is not None:
         mode = direction_of(workload, fit.monitor)
@@ -164,7 +201,13 @@ def search_seconds(
             directory=folder,
             overwrite=True,
         )
-        began = time.perf_counter()
+        # The constructor builds a model, too, to learn the search space.
+        for kept in (numbers, began, ends):
+            kept.clear()
         tuner.search(epochs=epochs, callbacks=callbacks, verbose=0)
-        seconds = time.perf_counter() - began
-    return seconds, len(trained)
+        began.append(time.perf_counter())
+    cycles = [
+        Cycle(later - earlier, tuple(stamps))
+        for (earlier, later), stamps in zip(itertools.pairwise(began), ends, strict=True)
+    ]
+    return [cycle for _, cycle in sorted(zip(numbers, cycles, strict=True), key=lambda pair: pair[0])]

@@ -6,6 +6,7 @@ ones. TensorFlow is imported by the last two when they are called.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from hptune_bench.errors import users_line
+from hptune_bench.errors import Failure, attempt, users_line
 from hptune_bench.execution import seeds
 from hptune_bench.execution.ledger import Limits
 from hptune_bench.fingerprint import digest_of
@@ -268,10 +269,10 @@ class _Portraits:
         return self.draws and _apart(self._samples(one), self._samples(two))
 
     def _rows(self, configuration: Configuration) -> str:
-        try:
-            return _data_digest(self._workload.prepare(configuration, self._data))
-        except Exception:  # noqa: BLE001 - it may refuse a name that it does not know: then it draws nothing from it
-            return _data_digest(self._workload.prepare(dict(self._workload.untuned), self._data))
+        prepared = attempt(lambda: self._workload.prepare(configuration, self._data))
+        if isinstance(prepared, Failure):  # it refuses a name that it does not know: then it draws nothing from it
+            prepared = self._workload.prepare(dict(self._workload.untuned), self._data)
+        return _data_digest(prepared)
 
     def _samples(self, configuration: Configuration) -> np.ndarray:
         """Smallest and largest value of each column, in several samples: float (samples, numbers)."""
@@ -292,8 +293,8 @@ def _apart(one: np.ndarray, two: np.ndarray) -> bool:
 def _dead(workload: Workload, hp: Hyperparameter, portraits: _Portraits, rng: np.random.Generator) -> int | None:
     """The number of changes of a hyperparameter that changed nothing; None where one did, or none could be made."""
     tried = 0
-    for attempt in range(2 if portraits.draws else TRIES):
-        base = dict(workload.untuned) if attempt == 0 else _with(workload.space, hp, rng)
+    for number in range(2 if portraits.draws else TRIES):
+        base = dict(workload.untuned) if number == 0 else _with(workload.space, hp, rng)
         if hp.name not in base:
             continue
         ends = workload.hand_picked[hp.name]
@@ -301,10 +302,9 @@ def _dead(workload: Workload, hp: Hyperparameter, portraits: _Portraits, rng: np
             if value == base[hp.name]:
                 continue
             changed = _complete(workload.space, {**base, hp.name: value})
-            try:
-                different = portraits.differ(base, changed)
-            except Exception:  # noqa: BLE001 - a configuration that cannot be built says nothing here; a trial records it
-                continue
+            different = attempt(functools.partial(portraits.differ, base, changed))
+            if isinstance(different, Failure):
+                continue  # a configuration that cannot be built says nothing here; a trial records it
             if different:
                 return None
             tried += 1
@@ -349,11 +349,11 @@ def probe(
     failed: list[tuple[Configuration, Exception]] = []
     for number in range(probes):
         configuration = workload.space.sample(rng)
-        try:
-            found.append(_probe(workload, trainer, configuration, epochs, data_seed, number, cap))
-        except Exception as error:  # noqa: BLE001 - a failing configuration is what this looks for
-            failed.append((configuration, error))
-            found.append(Probe(configuration, math.inf, ()))
+        tried = attempt(functools.partial(_probe, workload, trainer, configuration, epochs, data_seed, number, cap))
+        if isinstance(tried, Failure):
+            failed.append((configuration, tried.error))
+            tried = Probe(configuration, math.inf, ())
+        found.append(tried)
     if failed:
         where, raised = failed[0]
         place = users_line(raised)
@@ -374,10 +374,8 @@ def probe(
     numbers = itertools.count(probes)
 
     def train(configuration: Configuration) -> float:
-        try:
-            return _probe(workload, trainer, configuration, epochs, data_seed, next(numbers), cap).score
-        except Exception:  # noqa: BLE001 - told above, where it is common
-            return math.inf
+        tried = attempt(lambda: _probe(workload, trainer, configuration, epochs, data_seed, next(numbers), cap))
+        return math.inf if isinstance(tried, Failure) else tried.score  # failures are told above, where common
 
     again = [score for _ in range(NOISE_PROBES) if math.isfinite(score := train(workload.untuned))]
     if len(again) >= 3:

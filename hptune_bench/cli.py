@@ -169,7 +169,7 @@ def verify(
     """Check whether results still hold.
 
     Files against the manifest, rows against each other, tables against the journals, the report against the tables;
-    with --rerun the tuners are asked and the configurations trained again.
+    with --rerun the best models are scored, the tuners asked and the configurations trained again.
     """
     from hptune_bench import screen, verify
 
@@ -182,6 +182,9 @@ def verify(
     if rerun:
         campaign = verify.read_campaign(folder)
         screen.check(console, verify.check_environment(campaign))
+        for check in verify.saved_models(folder, campaign):
+            checks.append(check)
+            screen.check(console, check)
         for pair in verify.rerun(folder, campaign, verify.sample(campaign, count)):
             for check in pair:
                 checks.append(check)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import sysconfig
 import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class UserError(Exception):
@@ -19,6 +24,25 @@ class UserError(Exception):
     def __init__(self, sentence: str, detail: str = "") -> None:
         super().__init__(sentence)
         self.detail = detail
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What code that is not ours raised."""
+
+    error: Exception
+
+
+def attempt(call: Callable[[], T]) -> T | Failure:
+    """Call into code that is not ours and may raise anything: a workload, a model, a tuner, a user's file.
+
+    The only place of the package that catches every ``Exception``. There a failure is a result; anywhere else it is a
+    bug, and must not be hidden.
+    """
+    try:
+        return call()
+    except Exception as error:  # noqa: BLE001 - see above
+        return Failure(error)
 
 
 def users_traceback(error: BaseException) -> str:

@@ -7,6 +7,7 @@ that a difference in the last digit (another processor) cannot cascade into othe
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import random
@@ -19,8 +20,8 @@ from typing import Any, Literal
 from hptune_bench import registry
 from hptune_bench.benchmark import Benchmark, RunId, validate
 from hptune_bench.environment import environment
-from hptune_bench.errors import UserError
-from hptune_bench.execution import collect, journal
+from hptune_bench.errors import Failure, UserError, attempt
+from hptune_bench.execution import collect, journal, seeds
 from hptune_bench.execution.journal import Contents, Entry
 from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.runner import checksums
@@ -186,9 +187,9 @@ def _tables(folder: Path, benchmark: Benchmark) -> Check:
                 (target / name).symlink_to((folder / name).resolve(), target_is_directory=True)
         try:
             collect.collect(target, collect.found_runs(folder, described), described)
-        except journal.JournalDamaged as damage:
-            what = damage.what.replace(str(target), str(folder))
-            return Check("tables from journals", "differs", what)
+        except UserError as damage:
+            what = damage.what if isinstance(damage, journal.JournalDamaged) else str(damage)
+            return Check("tables from journals", "differs", what.replace(str(target), str(folder)))
         for name in TABLES:
             if _digest(folder / name) != _digest(target / name):
                 return Check("tables from journals", "differs", f"{name} is not what the journals give")
@@ -284,6 +285,42 @@ def rerun(folder: Path, campaign: Campaign, runs: Iterable[RunId]) -> Iterator[t
         yield _ask(setup, contents), _train(setup, contents)
 
 
+def saved_models(folder: Path, campaign: Campaign) -> Iterator[Check]:
+    """The best model of each workload, loaded in Keras' safe mode, against the test scores that it is said to have.
+
+    Raises:
+        UserError: the manifest holds no valid definition.
+    """
+    from hptune_bench.training.common import test_scores
+    from hptune_bench.training.runtime import configure_tensorflow
+
+    configure_tensorflow()
+    import keras
+
+    best_models: Mapping[str, Any] = campaign.manifest.get("best_models") or {}
+    for entry in definition_of(campaign).workloads:
+        best = best_models.get(entry.name) or {}
+        path = folder / "models" / f"{entry.name}.keras"
+        if not best.get("file") or not path.exists():
+            continue
+        workload = registry.make_workload(entry.name, entry.options)
+        data = workload.load(seeds.data_seed(workload.family, int(best["seed"])))
+        prepared = workload.prepare(best["configuration"], data)
+        name = f"{entry.name}: best model"
+        model = attempt(functools.partial(keras.models.load_model, path, safe_mode=True))
+        if isinstance(model, Failure):
+            detail = f"{path.name} cannot be loaded in Keras' safe mode ({type(model.error).__name__})"
+            yield Check(name, "not checked", detail)
+            continue
+        found = test_scores(workload, model, prepared)
+        worst = max((abs(found[key] - then) / max(abs(then), 1e-12) for key, then in best["test"].items()), default=0.0)
+        words = "to the bit" if worst == 0 else f"within {worst:.1e}"
+        if worst <= TOLERANCE:
+            yield Check(name, "ok", f"its test scores come out {words}")
+        else:
+            yield Check(name, "differs", f"its test scores are {worst:.1e} from those in the manifest")
+
+
 class _NoTraining(Exception):
     """The tuner went beyond the journal."""
 
@@ -308,12 +345,12 @@ def _ask(setup: RunSetup, contents: Contents) -> Check:
     kept = tuple(entry for entry in contents.entries if entry["kind"] != "end")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.jsonl"
-        with journal.Journal(path, Contents((), 0, False)) as log:
+        with journal.Journal(path) as log:
             for entry in kept:
                 log.append(entry, durable=False)
         again = replace(setup, tuner=registry.make_tuner(setup.run.tuner), trainer=_Refusing(setup.trainer), path=path)
         try:
-            conduct(again, journal.read(path))
+            conduct(again)
         except JournalMismatch as mismatch:
             return Check(name, "differs", str(mismatch).partition(": ")[2])
         after = journal.read(path)
@@ -328,7 +365,7 @@ def _train(setup: RunSetup, contents: Contents) -> Check:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.jsonl"
         tuner = _Repeat([trial["request"] for trial in trials])
-        conduct(replace(setup, tuner=tuner, path=path), Contents((), 0, False))
+        conduct(replace(setup, tuner=tuner, path=path))
         again = journal.read(path).of_kind("trial")
     return _compare(name, trials, again)
 

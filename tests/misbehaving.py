@@ -16,6 +16,8 @@ from hptune_bench.search_space import Boolean, Float, Space
 
 NASTY = "../../<script>alert(1)</script>|=cmd"
 MESSAGE = "\x1b[2J\x1b]0;owned\x07<script>alert(1)</script> | [bold]x[/bold] =cmd"
+SEEN: set[tuple] = set()
+"""Configurations that this process has trained."""
 ENTRY_POINTS = """[hptune_bench.workloads]
 misbehaving = misbehaving:Misbehaving
 [hptune_bench.tuners]
@@ -38,7 +40,10 @@ class Raising(RandomTuner):
 
 @dataclass
 class Misbehaving(ToyWorkload):
-    """About every fourth configuration does what ``how`` says; the fake trainer asks ``fit`` in every training."""
+    """About every fourth configuration does what ``how`` says; the fake trainer asks ``fit`` in every training.
+
+    With ``... again`` each configuration does it, but not before its second training in one process.
+    """
 
     name: str = "misbehaving"
     family: str = "misbehaving"
@@ -55,6 +60,10 @@ class Misbehaving(ToyWorkload):
         pass
 
     def fit(self, configuration):
+        if self.how in ("hang again", "kill again"):
+            if tuple(configuration.values()) in SEEN:
+                time.sleep(3600) if self.how == "hang again" else os.kill(os.getpid(), signal.SIGKILL)
+            SEEN.add(tuple(configuration.values()))
         if not configuration["flag"] and configuration[NASTY] > 3e-3:
             if self.how == "hang":
                 time.sleep(3600)

@@ -39,7 +39,7 @@ def line(number):
 
 
 def written(path, count=5):
-    with Journal(path, journal.read(path)) as log:
+    with Journal(path) as log:
         for number in range(count):
             log.append(line(number))
     return path.read_bytes()
@@ -55,7 +55,7 @@ def test_every_torn_tail_is_dropped_and_written_over(tmp_path):
         intact = sum(1 for index in range(len(lines)) if len(b"".join(lines[: index + 1])) <= cut)
         assert len(contents.entries) == intact
         assert contents.torn == (cut > len(b"".join(lines[:intact])))
-        with Journal(path, contents) as log:
+        with Journal(path) as log:
             for number in range(intact, 5):
                 log.append(line(number))
         assert path.read_bytes() == whole
@@ -79,3 +79,21 @@ def test_a_missing_journal_is_an_empty_one(tmp_path):
     contents = journal.read(tmp_path / "none.jsonl")
     assert contents.entries == ()
     assert contents.end is None
+
+
+def test_a_journal_that_another_process_writes_is_waited_for(tmp_path, monkeypatch):
+    """What an orphaned worker still writes is there when its successor reads."""
+    path = tmp_path / "run.jsonl"
+    orphan = Journal(path)
+    orphan.append(line(0))
+
+    def ends(_):
+        orphan.append(line(1))
+        orphan.close()
+
+    monkeypatch.setattr(journal.time, "sleep", ends)
+    with Journal(path) as successor:
+        assert len(successor.contents.entries) == 2
+    monkeypatch.setattr(journal, "PATIENCE_S", -1.0)
+    with Journal(path), pytest.raises(BlockingIOError):
+        Journal(path)

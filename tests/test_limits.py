@@ -18,6 +18,7 @@ from test_fuzz import call as call_here
 from test_misbehaving import BENCHMARK
 from toy import RandomTuner, conduct_toy, timeless
 
+from hptune_bench import registry
 from hptune_bench.execution import journal
 from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.search import CannotWrite
@@ -156,6 +157,26 @@ def test_memory_and_file_handles_stay_flat_over_a_thousand_trials(tmp_path):
     assert len(contents.of_kind("trial")) == 1000
     assert max(handles) == min(handles)
     assert resident[-1] - resident[100] < 20 * 2**20
+
+
+def test_memory_stays_flat_over_a_hundred_real_trainings_in_one_process():
+    """Two structures, a hundred learning rates: what is left behind must be theirs, not each trial's."""
+    from hptune_bench.execution import seeds
+    from hptune_bench.interfaces import Job
+    from hptune_bench.training import make_trainer
+
+    workload = registry.make_workload("linear_regression", {"points": 400})
+    trainer = make_trainer("compiled", workload)
+    process = psutil.Process()
+    resident, handles = [], []
+    for number in range(100):
+        configuration = {**workload.untuned, "normalize": number % 2 == 0, "learning_rate": 1e-4 * 1.05**number}
+        trainer.train(Job(configuration, 2, seeds.data_seed(workload.family, 1), training_seed=number + 1))
+        resident.append(process.memory_info().rss)
+        handles.append(process.num_fds())
+    assert trainer.structures == 2
+    assert resident[-1] - resident[20] < 20 * 2**20
+    assert handles[-1] == handles[20]
 
 
 def test_the_second_interrupt_stops_at_once_and_the_report_says_what_is_missing(tmp_path):

@@ -68,6 +68,18 @@ def test_a_trial_that_takes_its_worker_along_twice_is_crashed_and_three_of_them_
     assert all("died 2 times" in row["error"] for row in trials if row["status"] == "crashed")
 
 
+@pytest.mark.parametrize(("how", "status"), [("hang again", "timeout"), ("kill again", None)])
+def test_a_retraining_off_the_budget_that_takes_its_worker_along_costs_no_run(tmp_path, how, status):
+    """A new worker has trained nothing yet, so that after a death the second attempt succeeds."""
+    _, runs, trials = campaign(tmp_path, how, trials=3, more="trial_timeout = 2.0")
+    assert {row["status"] for row in runs} == {"done"}
+    assert {row["status"] for row in trials} <= {"completed", "truncated", "diverged"}
+    with (tmp_path / "out/noise.csv").open(encoding="utf-8", newline="") as stream:
+        retrainings = list(csv.DictReader(stream))
+    assert sorted(row["tuner"] for row in retrainings) == ["draws", "untuned"]
+    assert all((row["status"] == "timeout") == (status == "timeout") for row in retrainings)
+
+
 def test_what_errors_and_names_say_is_shown_and_never_done(tmp_path):
     said, runs, trials = campaign(
         tmp_path, "raise", trials=30, expect=1, tuners='"draws", "raising", "untuned"', report=True

@@ -23,6 +23,7 @@ def test_the_documentation_has_every_column_as_the_code_has_it():
 def test_rows_with_other_columns_keep_theirs_together_and_formulas_are_disarmed():
     text = to_csv([{"a": 1, "hp:x": 0.1, "z": "=cmd"}, {"a": 2, "hp:x": math.inf, "hp:y": None, "z": "fine"}])
     assert text == "a,hp:x,hp:y,z\n1,0.1,,'=cmd\n2,inf,,fine\n"
+    assert to_csv([{"=name": 1}]) == "'=name\n1\n"
 
 
 @given(st.lists(st.fixed_dictionaries({"n": st.floats(allow_nan=False), "text": st.text(min_size=1)}), min_size=1))

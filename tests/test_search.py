@@ -208,7 +208,7 @@ def interrupted_in_trial(path, number, deaths):
 
     with pytest.raises(Interrupted):
         conduct_toy(path, RandomTuner(), stopping=stopping)
-    with Journal(path, journal.read(path)) as log:
+    with Journal(path) as log:
         for _ in range(deaths):
             log.append({"kind": "death", "trial": number})
 
@@ -229,7 +229,7 @@ def test_the_first_death_in_a_trial_is_forgiven_the_second_makes_it_crashed(tmp_
 def test_three_crashed_trials_fail_the_run(tmp_path):
     path = tmp_path / "run.jsonl"
     interrupted_in_trial(path, 2, deaths=2)
-    with Journal(path, journal.read(path)) as log:
+    with Journal(path) as log:
         for number in (3, 4):
             for _ in range(2):
                 log.append({"kind": "death", "trial": number})
@@ -241,7 +241,7 @@ def test_three_crashed_trials_fail_the_run(tmp_path):
 def test_a_trial_killed_for_its_time_is_a_timeout(tmp_path):
     path = tmp_path / "run.jsonl"
     interrupted_in_trial(path, 2, deaths=1)
-    with Journal(path, journal.read(path)) as log:
+    with Journal(path) as log:
         log.append({"kind": "timeout", "trial": 2, "seconds": 9.0, "error": "killed after 9 s (trial_timeout)"})
     late = trials(conduct_toy(path, RandomTuner()))[1]
     assert (late["status"], late["train_s"], late["charged"]) == ("timeout", 9.0, 1)

@@ -72,6 +72,14 @@ def test_a_damaged_journal_is_found_with_its_line(copy):
     assert "line 2 is damaged" in differing(copy)["tables from journals"]
 
 
+def test_a_damaged_measurement_is_named_by_its_own_path(copy):
+    folder = copy / "stock_clock"
+    folder.mkdir(exist_ok=True)
+    (folder / "linear_regression.json").write_text("[{", encoding="utf-8")
+    found = differing(copy)["tables from journals"]
+    assert str(folder / "linear_regression.json") in found
+
+
 def test_a_missing_and_an_extra_file_are_named(copy):
     (copy / "note.txt").write_text("hello", encoding="utf-8")
     assert "note.txt is not in the manifest" in differing(copy)["checksums"]

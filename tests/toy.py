@@ -111,7 +111,7 @@ def conduct_toy(path: Path, tuner, *, trainer=None, limits=None, workload=None, 
         path=path,
         stopping=stopping,
     )
-    conduct(setup, journal.read(path))
+    conduct(setup)
     return journal.read(path)
 
 

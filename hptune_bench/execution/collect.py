@@ -18,11 +18,9 @@ from hptune_bench.execution import journal
 from hptune_bench.execution.journal import Contents, Entry, JournalDamaged
 from hptune_bench.files import write_atomic
 from hptune_bench.interfaces import Direction
-from hptune_bench.records import EpochRecord, NoiseRecord, Record, RunRecord, TrialRecord, row
+from hptune_bench.records import FORMULA, EpochRecord, NoiseRecord, Record, RunRecord, TrialRecord, row
 from hptune_bench.search_space import canonical
 from hptune_bench.tuners.stock_rule import stock_would_stop_at
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -290,7 +288,7 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
                 position += 1
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow([_cell(name) for name in columns])
     for entry in rows:
         writer.writerow([_cell(entry.get(name)) for name in columns])
     return buffer.getvalue()
@@ -303,5 +301,5 @@ def _cell(value: Any) -> Any:
         printable = value
         if not value.isprintable():
             printable = "".join(letter if letter.isprintable() else " " for letter in value)
-        return f"'{printable}" if value.startswith(_FORMULA) else printable
+        return f"'{printable}" if value.startswith(FORMULA) else printable
     return value

@@ -7,9 +7,11 @@ written as ``{"$float": "NaN"}``, so that every line is strict JSON.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
+import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ Entry = dict[str, Any]
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 MAX_LINE = 64 * 2**20
 """Bytes of the longest line that is read: a journal is data from outside, and must not fill the memory."""
+PATIENCE_S = 60.0
+"""How long a journal is waited for that another process holds: an orphaned worker ends by itself within moments."""
 
 
 class JournalDamaged(UserError):
@@ -60,6 +64,15 @@ class Contents:
     def end(self) -> Entry | None:
         """The closing entry; None while the run is unfinished."""
         return self.entries[-1] if self.entries and self.entries[-1]["kind"] == "end" else None
+
+    def headlines(self) -> Contents:
+        """What a campaign keeps in mind of a run: no curves, and of its trials the incumbents and those that raised."""
+        kept = [entry for entry in self.entries if entry["kind"] != "trial" or entry["incumbent"] or entry.get("place")]
+        return Contents(
+            tuple({key: value for key, value in entry.items() if key != "history"} for entry in kept),
+            self.length,
+            self.torn,
+        )
 
 
 def encode_line(entry: Mapping[str, Any]) -> bytes:
@@ -121,14 +134,31 @@ def read(path: Path) -> Contents:
 
 
 class Journal:
-    """Appends entries to one journal file. Opening it cuts off a torn last line."""
+    """Appends entries to one journal file, alone: nobody else opens it meanwhile, and what it held was read after that.
 
-    def __init__(self, path: Path, contents: Contents) -> None:
+    A worker whose campaign was killed may still be writing its last line when its successor comes. Opening waits for
+    it, and cuts off a torn last line.
+
+    Attributes:
+        contents: what the journal held when it was opened.
+
+    Raises:
+        JournalDamaged: a line other than a torn last one is not intact.
+        OSError: it cannot be written, or another process still holds it after ``PATIENCE_S``.
+    """
+
+    def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._stream = path.open("ab", buffering=0)  # what a full disk refuses must not be written later, by surprise
-        if contents.torn:
-            self._stream.truncate(contents.length)
+        try:
+            _hold(self._stream.fileno())
+            self.contents = read(path)
+            if self.contents.torn:
+                self._stream.truncate(self.contents.length)
+        except BaseException:
+            self._stream.close()
+            raise
 
     def append(self, entry: Mapping[str, Any], *, durable: bool = True) -> None:
         """Write one entry; ``durable`` forces it to the disk before it returns.
@@ -155,6 +185,17 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _hold(file: int) -> None:
+    patience = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > patience:
+                raise
+        time.sleep(0.01)
 
 
 def _to_json(value: Any) -> Any:

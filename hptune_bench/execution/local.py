@@ -24,6 +24,8 @@ from hptune_bench.errors import UserError
 
 MAX_STILLBORN = 3
 """Workers in a row that end before they are ready, after which the campaign is given up."""
+PATIENCE = 100
+"""Trial timeouts after which a task is killed that trains no trial: a check, or the measurement of stock Keras."""
 
 Task = Mapping[str, Any]
 Event = Mapping[str, Any]
@@ -34,16 +36,18 @@ class Worker:
     """One process and what it is doing.
 
     Attributes:
-        overdue: the trial for which it was killed; it may have ended that one just before.
+        training: what it said when it began the trial or retraining that it is in.
+        since: when it began that, or its task, on the monotonic clock.
+        overdue: whether it was killed for its time, and the training that took it; it may have ended that just before.
     """
 
     slot: int
     process: subprocess.Popen[str]
     ready: bool = False
     task: Task | None = None
-    trial: int | None = None
-    trial_began: float = 0.0
-    overdue: int | None = None
+    training: Event | None = None
+    since: float = 0.0
+    overdue: tuple[Event | None] | None = None
     buffer: str = field(default="", repr=False)
 
 
@@ -54,14 +58,14 @@ class Callbacks:
     Attributes:
         event: anything a worker says, with the task it is about and the slot of the worker.
         done: a task ended with this event.
-        died: a worker died in this task (with the trial it was in, and the seconds if it was killed for its timeout);
-            returns True where the task is to be started again.
+        died: a worker died in this task (with the event that began the trial or retraining it was in, if any, and the
+            seconds if it was killed for its time); returns True where the task is to be started again.
         stopping: called once after ``stop``, outside of any signal handler.
     """
 
     event: Callable[[int, Task, Event], None]
     done: Callable[[Task, Event], None]
-    died: Callable[[Task, int | None, float | None], bool]
+    died: Callable[[Task, Event | None, float | None], bool]
     stopping: Callable[[], None] = lambda: None
 
 
@@ -151,12 +155,12 @@ class LocalExecutor:
             self._give(worker)
             return
         assert worker.task is not None
-        if kind == "start":
-            worker.trial, worker.trial_began = event["trial"], time.monotonic()
-        elif kind == "trial":
-            worker.trial = None
+        if kind in ("start", "retraining"):
+            worker.training, worker.since = event, time.monotonic()
+        elif kind in ("trial", "retrained"):
+            worker.training = None
         if kind == "done":
-            task, worker.task, worker.trial = worker.task, None, None
+            task, worker.task, worker.training = worker.task, None, None
             if not event["retire"]:
                 self._give(worker)  # before the callback: the worker must not wait while a report is written
             self._callbacks.done(task, event)
@@ -165,7 +169,7 @@ class LocalExecutor:
 
     def _give(self, worker: Worker) -> None:
         if self._queue and not self._stopping:
-            worker.task = self._queue.popleft()
+            worker.task, worker.since = self._queue.popleft(), time.monotonic()
             self._tell(worker, worker.task)
         else:
             self._tell(worker, {"kind": "quit"})
@@ -191,11 +195,11 @@ class LocalExecutor:
                 log = self._logs / f"worker-{worker.slot + 1}.log"
                 raise UserError(f"{log}: no worker process can start here; this log says why")
         if worker.task is not None and not self._stopping:
-            if worker.overdue is not None and worker.overdue != worker.trial:
+            if worker.overdue is not None and worker.overdue != (worker.training,):
                 again = True  # it had gone on to the next trial when it was killed: nobody's fault
             else:
-                seconds = None if worker.overdue is None else time.monotonic() - worker.trial_began
-                again = self._callbacks.died(worker.task, worker.trial, seconds)
+                seconds = None if worker.overdue is None else time.monotonic() - worker.since
+                again = self._callbacks.died(worker.task, worker.training, seconds)
             if again:
                 self._queue.appendleft(worker.task)
         if self._queue and not self._stopping:
@@ -205,6 +209,12 @@ class LocalExecutor:
         if self._timeout is None:
             return
         for worker in self._workers.values():
-            if worker.trial is not None and time.monotonic() - worker.trial_began > self._timeout:
-                worker.overdue = worker.trial
+            if worker.training is not None:
+                limit = self._timeout
+            elif worker.task is not None and worker.task["kind"] in ("check", "stock_clock"):
+                limit = PATIENCE * self._timeout
+            else:
+                continue  # tuners take their time between trials
+            if time.monotonic() - worker.since > limit:
+                worker.overdue = (worker.training,)
                 worker.process.kill()

@@ -26,6 +26,7 @@ from hptune_bench.execution.interrupts import Interrupts
 from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.local import Callbacks, LocalExecutor
 from hptune_bench.execution.lock import locked
+from hptune_bench.execution.search import MAX_DEATHS, lost_retraining
 from hptune_bench.files import write_atomic
 from hptune_bench.fingerprint import fingerprint, settings
 from hptune_bench.interfaces import Workload
@@ -38,6 +39,9 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, err
 
 FIRST_LOOK_S = 40
 """Seconds after which the first run to end shows what there is: nobody should wait for a whole round for that."""
+
+LOOK_SHARE = 10
+"""Rounds that end sooner after a look than this many times what it took are not shown: a look goes over all runs."""
 
 Task = dict[str, Any]
 
@@ -117,6 +121,8 @@ class Campaign:
         self._environment = environment()
         self._executor: LocalExecutor | InlineExecutor | None = None
         self._interrupts = Interrupts(self._stop)
+        self._ended: dict[RunId, journal.Contents] = {}
+        self._looked = self._look_s = 0.0
 
     # --- the definition ------------------------------------------------------------------------------------------
 
@@ -174,7 +180,7 @@ class Campaign:
         """
         done = []
         for run in self.runs:
-            contents = self._read(run)
+            contents = self._remembered(run, self._intact(self.folder / run.path))
             if not contents.entries:
                 continue
             wanted, found = definitions[run.workload], contents.entries[0].get("definition", {})
@@ -185,11 +191,18 @@ class Campaign:
                 done.append(run)
         return done
 
-    def _read(self, run: RunId) -> journal.Contents:
-        """A run's journal; a damaged one is put aside, so that the run is done again."""
-        return self._intact(self.folder / run.path)
+    def _headlines(self, run: RunId) -> journal.Contents:
+        """A run's journal without curves. That of an ended run never changes: it is read once per command."""
+        return self._ended.get(run) or self._remembered(run, journal.read(self.folder / run.path))
+
+    def _remembered(self, run: RunId, contents: journal.Contents) -> journal.Contents:
+        headlines = contents.headlines()
+        if headlines.end is not None:
+            self._ended[run] = headlines
+        return headlines
 
     def _intact(self, path: Path) -> journal.Contents:
+        """A journal; a damaged one is put aside, so that its run is done again."""
         try:
             contents = journal.read(path)
         except journal.JournalDamaged as damage:
@@ -336,7 +349,7 @@ class Campaign:
         found: list[tuple[float, RunId, journal.Entry]] = []
         for run in self.runs:
             if run.workload == workload:
-                trials = journal.read(self.folder / run.path).of_kind("trial")
+                trials = self._headlines(run).of_kind("trial")
                 found += [(trial["score"], run, trial) for trial in trials if trial["incumbent"]]
         if not found:
             return None
@@ -361,7 +374,7 @@ class Campaign:
 
     def _show_raised(self, run: RunId) -> None:
         """Errors in the user's code that this run met first, with his traceback."""
-        for error in remarks.raised({run: journal.read(self.folder / run.path)}):
+        for error in remarks.raised({run: self._headlines(run)}):
             if error.detail not in self._tracebacks:
                 self._tracebacks.add(error.detail)
                 self.observer.note(error.text)
@@ -370,7 +383,10 @@ class Campaign:
     def _close_round(self, seed: int) -> None:
         self._pending[seed] -= 1
         complete = self._pending[seed] == 0
-        if not complete and (self._shown or time.perf_counter() - self._began < FIRST_LOOK_S):
+        began = time.perf_counter()
+        if not complete and (self._shown or began - self._began < FIRST_LOOK_S):
+            return
+        if any(self._pending.values()) and began - self._looked < LOOK_SHARE * self._look_s:
             return
         self._shown = True
         with self._timed("tables and report"):
@@ -380,13 +396,18 @@ class Campaign:
                 self.observer.round_done(seed)
             if any(self._pending.values()):
                 self.on_round(False)
+        self._looked = time.perf_counter()
+        self._look_s = self._looked - began
 
-    def _died(self, task: Mapping[str, Any], trial: int | None, seconds: float | None) -> bool:
+    def _died(self, task: Mapping[str, Any], training: Mapping[str, Any] | None, seconds: float | None) -> bool:
         name = _name(task)
         if task["kind"] == "run" and (end := journal.read(self.folder / task["path"]).end) is not None:
             self._done(task, end)  # it died between its last line and its last word
             return False
-        if task["kind"] == "run" and trial is not None:
+        if training is not None and training["event"] == "retraining":
+            return self._lost_retraining(task, training, seconds)
+        if training is not None:
+            trial = training["trial"]
             if seconds is None:
                 self._append(task, {"kind": "death", "trial": trial})
                 what = f"the worker died in trial {trial}"
@@ -395,6 +416,9 @@ class Campaign:
                 what = f"trial {trial} was killed after {seconds:.0f} s"
             self.observer.note(f"{name}: {what}; the run goes on from its journal")
             return True
+        if seconds is not None:
+            self._note(f"{name}: given up after {seconds:.0f} s (trial_timeout)")
+            return False
         self._deaths[name] += 1
         if self._deaths[name] < MAX_TASK_DEATHS:
             self.observer.note(f"{name}: the worker died; it is started again")
@@ -406,10 +430,25 @@ class Campaign:
             self._close_round(task["seed"])
         return False
 
+    def _lost_retraining(self, task: Mapping[str, Any], training: Mapping[str, Any], seconds: float | None) -> bool:
+        """A worker was lost with a retraining: that is tried once more, then recorded as without a score."""
+        name = f"{_name(task)}: retraining {training['repeat']}"
+        self._deaths[name] += 1
+        if seconds is not None:
+            status, error = "timeout", _timeout(seconds)
+        elif self._deaths[name] >= MAX_DEATHS:
+            status, error = "crashed", f"the worker died {MAX_DEATHS} times in it"
+        else:
+            self.observer.note(f"{name}: the worker died; it is started again")
+            return True
+        self._append(task, lost_retraining(training["repeat"], training["configuration"], status, error))
+        self._note(f"{name}: {error}")
+        return True
+
     def _append(self, task: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
         path = self.folder / task["path"]
-        with journal.Journal(path, journal.read(path)) as log:
-            if path.stat().st_size == 0:
+        with journal.Journal(path) as log:
+            if not log.contents.entries:
                 log.append({**task["header"], "kind": "run", "facts": {}})
             log.append(entry)
 
@@ -434,7 +473,7 @@ class Campaign:
 
     def _finish(self) -> Summary:
         self._collect()
-        ends = [journal.read(self.folder / run.path).end for run in self.runs]
+        ends = [self._headlines(run).end for run in self.runs]
         summary = Summary(
             planned=len(self.runs),
             done=sum(end is not None and end["status"] == "done" for end in ends),
@@ -481,7 +520,7 @@ class Campaign:
 
     def _manifest(self, status: str) -> dict[str, Any]:
         definitions = self._definitions_now
-        journals = {run: journal.read(self.folder / run.path) for run in self.runs}
+        journals = {run: self._headlines(run) for run in self.runs}
         finished = sum(contents.end is not None for contents in journals.values())
         workloads = {}
         for entry in self.benchmark.workloads:

@@ -7,6 +7,7 @@ tuner state is ever pickled, and the resumed run is identical to an uninterrupte
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import time
 import traceback
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hptune_bench.benchmark import RunId
-from hptune_bench.errors import UserError, users_line, users_traceback
+from hptune_bench.errors import Failure, UserError, attempt, users_line, users_traceback
 from hptune_bench.execution import seeds, states
 from hptune_bench.execution.journal import Contents, Entry, Journal
 from hptune_bench.execution.ledger import Ledger, Limits
@@ -95,7 +96,7 @@ def problem_of(workload: Workload, cap: float, trainings: float | None) -> Probl
     )
 
 
-def conduct(setup: RunSetup, contents: Contents) -> Entry:
+def conduct(setup: RunSetup) -> Entry:
     """Carry one run to its end, from wherever its journal stands, and return the closing entry.
 
     A tuner that raises fails its run only. The closing entry is journaled; an interruption is not.
@@ -104,18 +105,21 @@ def conduct(setup: RunSetup, contents: Contents) -> Entry:
         Interrupted: ``setup.stopping`` said so.
         JournalMismatch: the journal belongs to another proposal sequence.
         CannotWrite: the disk is full, or the folder is gone.
-        UserError: the workload's own definition is wrong.
+        UserError: the workload's own definition is wrong, or the journal is damaged.
     """
-    if contents.end is not None:
-        return contents.end
     workload, run = setup.workload, setup.run
     began = time.perf_counter()
-    data_seed = seeds.data_seed(workload.family, run.seed)
-    data = setup.trainer.data(data_seed)
-    cap = data.facts["cap"] if "cap" in data.facts else workload.cap(data)
-    trainings = None if setup.limits.epochs is None else setup.limits.epochs / workload.full_epochs
     durable = not setup.trainer.replays
-    with Journal(setup.path, contents) as journal:
+    with remembering(setup.path):
+        journal = Journal(setup.path)
+    with journal:
+        contents = journal.contents
+        if contents.end is not None:
+            return contents.end
+        data_seed = seeds.data_seed(workload.family, run.seed)
+        data = setup.trainer.data(data_seed)
+        cap = data.facts["cap"] if "cap" in data.facts else workload.cap(data)
+        trainings = None if setup.limits.epochs is None else setup.limits.epochs / workload.full_epochs
         if not contents.entries:
             rows = {name: len(split) for name, split in _splits(data).items()}
             header = {**setup.header, "kind": "run", "facts": {**data.facts, "cap": cap}, "rows": rows}
@@ -125,18 +129,22 @@ def conduct(setup: RunSetup, contents: Contents) -> Entry:
         status, reason, detail = "done", "", ""
         try:
             assert setup.tuner is not None
-            setup.tuner.search(
-                problem_of(workload, cap, trainings),
-                evaluation,
-                seeds.tuner_seed(workload.name, run.tuner, run.seed),
+            searched = attempt(
+                functools.partial(
+                    setup.tuner.search,
+                    problem_of(workload, cap, trainings),
+                    evaluation,
+                    seeds.tuner_seed(workload.name, run.tuner, run.seed),
+                )
             )
             reason = "nothing left to propose"
+            if isinstance(searched, Failure):  # whatever a tuner raises fails its own run and no other
+                status, reason = "failed", first_line(searched.error)
+                detail = "".join(traceback.format_exception(searched.error))
         except BudgetExhausted:
             reason = evaluation.ledger.ended_by or "exhausted"
         except RunFailed as failure:
             status, reason = "failed", str(failure)
-        except Exception as error:  # noqa: BLE001 - whatever a tuner raises fails its own run and no other
-            status, reason, detail = "failed", first_line(error), traceback.format_exc()
         evaluation.finish_replay()
         if not contents.of_kind("retraining") and (retraining := evaluation.retrain_selected()) is not None:
             with remembering(setup.path):
@@ -326,13 +334,11 @@ class Evaluation:
                 }
             )
         began, cpu = time.perf_counter(), time.process_time()
-        try:
-            job = self._job(request, parent, first_epoch, granted)
-            outcome = self.setup.trainer.train(job)
-        except Exception as error:  # noqa: BLE001 - a failing configuration is a result, not the end of a campaign
-            entry["error"] = first_line(error)
-            entry["detail"] = users_traceback(error)
-            entry["place"] = users_line(error)
+        outcome = attempt(lambda: self.setup.trainer.train(self._job(request, parent, first_epoch, granted)))
+        if isinstance(outcome, Failure):  # a failing configuration is a result, not the end of a campaign
+            entry["error"] = first_line(outcome.error)
+            entry["detail"] = users_traceback(outcome.error)
+            entry["place"] = users_line(outcome.error)
             entry["train_s"], entry["cpu_s"] = time.perf_counter() - began, time.process_time() - cpu
             return entry
         if outcome.state is not None:
@@ -432,24 +438,15 @@ def retrain(
         before: how often the run has trained this configuration.
     """
     seed = seeds.derive(salt, setup.run.tuner, seeds.training_seed(data_seed, configuration, repeat))
-    entry: Entry = {
-        "kind": "retraining",
-        "repeat": repeat,
-        "configuration": dict(configuration),
-        "status": "error",
-        "score": math.inf,
-        "best_epoch": None,
-        "epochs": 0,
-        "train_s": 0.0,
-        "test": {},
-        "test_score": None,
-        "error": "",
-    }
     job = Job(configuration, setup.workload.full_epochs, data_seed, seed, repeat=before)
-    try:
-        outcome = setup.trainer.train(job)
-    except Exception as error:  # noqa: BLE001 - as in a trial
-        return {**entry, "error": first_line(error)}
+    if not setup.trainer.replays:
+        setup.progress({"event": "retraining", "repeat": repeat, "configuration": dict(configuration)})
+    outcome = attempt(lambda: setup.trainer.train(job))
+    if not setup.trainer.replays:
+        setup.progress({"event": "retrained", "repeat": repeat})
+    if isinstance(outcome, Failure):
+        return lost_retraining(repeat, configuration, "error", first_line(outcome.error))
+    entry = lost_retraining(repeat, configuration, "", "")
     sign = _sign(setup.workload.direction)
     curve = [sign * epoch[setup.workload.objective] for epoch in outcome.history]
     test = dict(outcome.test()) if outcome.best is not None else {}
@@ -463,6 +460,23 @@ def retrain(
         "train_s": outcome.train_s,
         "test": test,
         "test_score": sign * test[metric] if metric in test else None,
+    }
+
+
+def lost_retraining(repeat: int, configuration: Configuration, status: str, error: str) -> Entry:
+    """A retraining that gave no score, as a journal entry."""
+    return {
+        "kind": "retraining",
+        "repeat": repeat,
+        "configuration": dict(configuration),
+        "status": status,
+        "score": math.inf,
+        "best_epoch": None,
+        "epochs": 0,
+        "train_s": 0.0,
+        "test": {},
+        "test_score": None,
+        "error": error,
     }
 
 

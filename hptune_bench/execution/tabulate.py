@@ -237,7 +237,7 @@ class Tabulation:
         if event["status"] in ("error", "unwritable"):
             raise UserError(f"table: {event['reason']}; mend that and give the same command to go on")
 
-    def _died(self, task: Mapping[str, Any], trial: int | None, seconds: float | None) -> bool:
+    def _died(self, task: Mapping[str, Any], training: Mapping[str, Any] | None, seconds: float | None) -> bool:
         self._deaths[task["path"]] += 1
         if self._deaths[task["path"]] >= MAX_DEATHS:
             raise UserError(

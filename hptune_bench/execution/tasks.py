@@ -14,6 +14,7 @@ import psutil
 
 from hptune_bench import registry
 from hptune_bench.benchmark import RunId
+from hptune_bench.errors import Failure, attempt
 from hptune_bench.execution import journal, remarks, seeds, shards, states
 from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.search import (
@@ -48,16 +49,17 @@ def perform(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, A
         "cells": _cells,
     }
     try:
-        return kinds[task["kind"]](task, send, stopping)
+        done = attempt(lambda: kinds[task["kind"]](task, send, stopping))
     except Interrupted:
         return {"status": "interrupted"}
     except JournalMismatch as mismatch:
         return {"status": "error", "reason": str(mismatch)}
     except CannotWrite as failure:
         return {"status": "unwritable", "reason": str(failure)}
-    except Exception as error:  # noqa: BLE001 - a task that cannot be done must not take the worker with it
-        traceback.print_exc()
-        return {"status": "error", "reason": first_line(error)}
+    if isinstance(done, Failure):  # a task that cannot be done must not take the worker with it
+        traceback.print_exception(done.error)
+        return {"status": "error", "reason": first_line(done.error)}
+    return done
 
 
 def _setup(task: Task, tuner: Tuner | None, send: Send, stopping: Callable[[], bool]) -> RunSetup:
@@ -81,18 +83,19 @@ def _setup(task: Task, tuner: Tuner | None, send: Send, stopping: Callable[[], b
 
 def _run(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
     setup = _setup(task, registry.make_tuner(task["tuner"]), send, stopping)
-    end = conduct(setup, journal.read(setup.path))
+    end = conduct(setup)
     return {"status": end["status"], "reason": end["reason"]}
 
 
 def _noise(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
     """Retrain the untuned configuration with fresh seeds: how far apart two trainings of one configuration lie."""
     setup = _setup(task, None, send, stopping)
-    contents = journal.read(setup.path)
-    done = len(contents.of_kind("retraining"))
     data_seed = seeds.data_seed(setup.workload.family, task["seed"])
-    with journal.Journal(setup.path, contents) as log:
-        if not contents.entries:
+    with remembering(setup.path):
+        log = journal.Journal(setup.path)
+    with log:
+        done = len(log.contents.of_kind("retraining"))
+        if not log.contents.entries:
             with remembering(setup.path):
                 log.append({**setup.header, "kind": "run", "facts": {}})
         for repeat in range(done + 1, task["repeats"] + 1):

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from hptune_bench.errors import Failure, attempt
 from hptune_bench.interfaces import Data, Direction, Fit, Job, Outcome, Workload
 from hptune_bench.training import stock, structure
 from hptune_bench.training.common import (
@@ -113,10 +114,9 @@ class CompiledTrainer:
             began = time.perf_counter()
             engine = Engine(model, plan, rows)
             order = self._order(job, 0, engine)
-            try:
-                engine.warm_up(order, rows)
-            except Exception as error:  # noqa: BLE001 - whatever a model does that a graph cannot do, fit can
-                reason = f"it cannot be compiled ({type(error).__name__})"
+            warmed = attempt(functools.partial(engine.warm_up, order, rows))
+            if isinstance(warmed, Failure):  # whatever a model does that a graph cannot do, fit can
+                reason = f"it cannot be compiled ({type(warmed.error).__name__})"
                 if key is not None:
                     self._refused[key] = reason
                 return self._with_stock(job, reason)

@@ -35,7 +35,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hptune_bench.benchmark import nearest
-from hptune_bench.errors import UserError
+from hptune_bench.errors import Failure, UserError, attempt
 from hptune_bench.interfaces import Data, Direction, Engine, Fit, Split
 from hptune_bench.search_space import Configuration, Space, Value, discover, hand_picked
 from hptune_bench.workloads.own_data import SPLITS, data_of, read_csv, splits
@@ -160,17 +160,16 @@ class OwnWorkload:
         def declare(hps: Any) -> None:
             nonlocal calls
             calls += 1
-            try:
-                model = self._built(hps, data)
-            except Exception as error:
+            model = attempt(lambda: self._built(hps, data))
+            if isinstance(model, Failure):
                 if calls > 1:
                     return  # a configuration that cannot be built is a failed trial; it hides no other
                 values = ", ".join(f"{name} = {value!r}" for name, value in hps.values.items())
                 what = f"{self.where} fails at its default hyperparameters ({values or 'none declared yet'})"
-                raise UserError(*failure(what, error)) from error
+                raise UserError(*failure(what, model.error)) from model.error
             if self.own_fit is not None:
-                with contextlib.suppress(Exception):  # nothing is trained, so that what it makes of the history fails
-                    self._call_fit(hps, _Idle(model, {}), data)
+                # Nothing is trained, so that what it makes of the history fails.
+                attempt(lambda: self._call_fit(hps, _Idle(model, {}), data))
 
         space = discover(declare)
         if not len(space):
@@ -245,8 +244,7 @@ class OwnWorkload:
             return {}
         seen: dict[str, Any] = {}
         hps = _hyperparameters(configuration)
-        with contextlib.suppress(Exception):
-            self._call_fit(hps, _Idle(self._built(hps, data), seen), data)
+        attempt(lambda: self._call_fit(hps, _Idle(self._built(hps, data), seen), data))
         return seen
 
     def cap(self, data: Data) -> float:
@@ -262,10 +260,10 @@ class OwnWorkload:
             return sign * _majority(data.train.y, data.validation.y)
         model = self.build(self.untuned, data)
         if self.objective == "val_loss":
-            with contextlib.suppress(Exception):  # a loss that takes no constant: then the untrained model
-                value = _constant(model, data)
-                if math.isfinite(value):
-                    return sign * value
+            constant = attempt(lambda: _constant(model, data))
+            # A loss may take no constant: then the untrained model speaks for it.
+            if not isinstance(constant, Failure) and math.isfinite(constant):
+                return sign * constant
         scores = model.evaluate(data.validation.x, data.validation.y, verbose=0, return_dict=True)
         value = scores.get(self.test_metric, math.nan)
         if not math.isfinite(value):
@@ -389,10 +387,9 @@ def _loader(module: ModuleType, options: Mapping[str, Any], file: str) -> Callab
 
 def _loaded(load: Callable[[int], Any], seed: int, file: str) -> Data:
     where = f"{file}, load"
-    try:
-        found = load(seed)
-    except Exception as error:
-        raise UserError(*failure(f"{where}({seed}) fails", error)) from error
+    found = attempt(lambda: load(seed))
+    if isinstance(found, Failure):
+        raise UserError(*failure(f"{where}({seed}) fails", found.error)) from found.error
     if isinstance(found, Data):
         return found
     if isinstance(found, tuple | list) and 1 <= len(found) <= 3:

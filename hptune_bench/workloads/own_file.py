@@ -5,6 +5,7 @@ Importing this module does not import TensorFlow; importing a user's file usuall
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import re
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hptune_bench.errors import UserError, users_line, users_traceback
+from hptune_bench.errors import Failure, UserError, attempt, users_line, users_traceback
 from hptune_bench.interfaces import Workload
 
 SOURCE = "source"
@@ -102,14 +103,12 @@ def _executed(path: Path, name: str) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except UserError:
+    executed = attempt(functools.partial(spec.loader.exec_module, module))
+    if isinstance(executed, Failure):
         del sys.modules[name]
-        raise
-    except Exception as error:
-        del sys.modules[name]
-        raise UserError(*failure(f"{path}: cannot be imported", error)) from error
+        if isinstance(executed.error, UserError):
+            raise executed.error
+        raise UserError(*failure(f"{path}: cannot be imported", executed.error)) from executed.error
     return module
 
 

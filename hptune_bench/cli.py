@@ -129,22 +129,32 @@ def run(
 @app.command()
 def report(
     folders: Annotated[list[Path], typer.Argument(help="Results folders of one benchmark.", show_default=False)],
-    out: Annotated[Path | None, typer.Option(help="Where to write.  [default: the first folder]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write.  [default: the folder; of several one beside the first]")
+    ] = None,
 ) -> None:
-    """Write the report of results again.
+    """Write the report of results again; several folders give one report.
 
     It makes report.md, report.html, plots and tables; unfinished results do too, and the report says what is missing.
     """
     from hptune_bench.report import write_report
     from hptune_bench.results import read_campaign
 
-    campaigns = [read_campaign(folder) for folder in folders]
-    target = out or folders[0]
+    campaigns = [read_campaign(folder, epochs=False) for folder in folders]
+    # The first folder's own report stays what its own records give: that is what `verify` holds it against.
+    target = out or (folders[0] if len(folders) == 1 else _merged_folder(folders))
     typer.echo(write_report(campaigns, target))
-    if target == folders[0] and campaigns[0].manifest["files"]:
+    if len(folders) == 1 and target == folders[0] and campaigns[0].manifest["files"]:
         from hptune_bench.execution.runner import renew_report_checksums
 
         renew_report_checksums(target, campaigns[0].manifest)
+
+
+def _merged_folder(folders: list[Path]) -> Path:
+    """A folder beside the first one, named after all of them; never one of them."""
+    first = folders[0].resolve()
+    names = dict.fromkeys(folder.resolve().name for folder in folders)
+    return first.with_name("+".join(names)[:100] if len(names) > 1 else f"{first.name}-merged")
 
 
 @app.command()
@@ -252,7 +262,8 @@ def compare(
     from hptune_bench.analysis.side_by_side import side_by_side
     from hptune_bench.results import read_campaign
 
-    screen.side_by_side(screen.console(), side_by_side(read_campaign(first), read_campaign(second)))
+    campaigns = [read_campaign(folder, epochs=False) for folder in (first, second)]
+    screen.side_by_side(screen.console(), side_by_side(*campaigns))
 
 
 @app.command()
@@ -390,7 +401,7 @@ def _after_round(console: Console, folder: Path, final: bool, report: bool) -> N
     from hptune_bench.report import write_report
     from hptune_bench.results import read_campaign
 
-    campaign = read_campaign(folder)
+    campaign = read_campaign(folder, epochs=False)
     if not campaign.runs.empty:
         screen.standing(console, campaign)
         write_report([campaign], folder, quick=not final)

@@ -49,7 +49,7 @@ class Comparison:
         from hptune_bench.analysis import analyse
         from hptune_bench.results import read_campaign
 
-        return analyse(read_campaign(self.folder), quick=True)
+        return analyse(read_campaign(self.folder, epochs=False), quick=True)
 
     @property
     def verdict(self) -> tuple[str, ...]:
@@ -182,7 +182,7 @@ def compare(
         inline=True,
     )
     campaign.run(fresh=fresh)
-    write_report([read_campaign(folder)], folder)
+    write_report([read_campaign(folder, epochs=False)], folder)
     return Comparison(folder)
 
 

@@ -7,6 +7,7 @@ import json
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,21 @@ class Campaign:
     stock_clock: pd.DataFrame
 
 
-def read_campaign(path: Path) -> Campaign:
+def read_campaign(path: Path, epochs: bool = True) -> Campaign:
     """Read a results folder.
+
+    Args:
+        epochs: False leaves ``epochs`` empty. Analysis and report need runs and trials only, and the file of the epochs
+            is by far the largest.
 
     Raises:
         UserError: the folder or its manifest is missing or damaged.
     """
     manifest = read_manifest(path / "manifest.json")
-    frames = {name: _read(path / f"{name}.csv", kind, manifest) for name, kind in _KINDS.items()}
+    frames = {
+        name: _read(path / f"{name}.csv", kind, manifest) if epochs or name != "epochs" else pd.DataFrame()
+        for name, kind in _KINDS.items()
+    }
     return Campaign(path=path, manifest=manifest, **frames)
 
 
@@ -122,7 +130,8 @@ def merge(campaigns: Sequence[Campaign]) -> Campaign:
     """Campaigns of one benchmark as one: other seeds, tuners or workloads of the same definition.
 
     A run that several of them hold counts once, from the first that has it. The first manifest speaks for all; what
-    only others hold (workloads, warnings, best models) is added.
+    only others hold (workloads, tuners, warnings, best models, commands) is added, and ``took_s`` is the seconds of all
+    of them (absent where one is not known).
 
     Raises:
         UserError: no campaign, other benchmarks, or one workload with two definitions.
@@ -154,8 +163,33 @@ def merge(campaigns: Sequence[Campaign]) -> Campaign:
     runs = frames["runs"]
     finished = int((runs["status"] != "interrupted").sum()) if len(runs) else 0
     manifest["finished_runs"] = finished
-    manifest["planned_runs"] = max([finished, *[int(c.manifest.get("planned_runs") or 0) for c in campaigns]])
+    manifest["planned_runs"] = finished + sum(_missing_runs(campaign.manifest) for campaign in campaigns)
+    manifest["command"] = "\n".join(dict.fromkeys(str(c.manifest.get("command") or "") for c in campaigns))
+    benchmarks = [campaign.manifest.get("benchmark") or {} for campaign in campaigns]
+    manifest["benchmark"] = {
+        **benchmarks[0],
+        "tuners": list(dict.fromkeys(tuner for each in benchmarks for tuner in each.get("tuners") or ())),
+        "seeds": int(runs["seed"].nunique()) if len(runs) else benchmarks[0].get("seeds"),
+    }
+    spent = [seconds for campaign in campaigns if (seconds := took(campaign.manifest)) is not None]
+    if len(spent) == len(campaigns):
+        manifest["took_s"] = sum(spent)
     return Campaign(path=first.path, manifest=manifest, stock_clock=clocks[0] if clocks else pd.DataFrame(), **frames)
+
+
+def _missing_runs(manifest: dict[str, Any]) -> int:
+    return max(0, int(manifest.get("planned_runs") or 0) - int(manifest.get("finished_runs") or 0))
+
+
+def took(manifest: dict[str, Any]) -> float | None:
+    """Seconds from start to end of a campaign; of merged ones the sum. None where it is not known."""
+    if "took_s" in manifest:
+        return float(manifest["took_s"])
+    try:
+        start, end = (datetime.fromisoformat(manifest[key]) for key in ("started", "finished"))
+        return (end - start).total_seconds()
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _same_workloads(first: Campaign, other: Campaign, known: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import itertools
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from scipy import stats
 
 from hptune_bench.analysis.costs import crossing
 from hptune_bench.analysis.noise import pooled_sd
-from hptune_bench.analysis.ranks import critical_difference, rank_rows
+from hptune_bench.analysis.ranks import critical_difference, diagram, rank_rows
 from hptune_bench.analysis.statistics import (
     bootstrap_median,
     holm,
@@ -172,3 +173,30 @@ def test_grid_size() -> None:
     assert grid_size(space) == 19 * 2 * 3
     assert grid_size([*space, {"name": "d", "kind": "Float", "low": 0.1, "high": 1, "step": None, "log": True}]) is None
     assert grid_size([]) is None
+
+
+def test_friedman_and_nemenyi_agree_with_scipy_and_scikit_posthocs() -> None:
+    import scikit_posthocs
+
+    rng = np.random.default_rng(3)
+    scores = pd.DataFrame(rng.normal(size=(9, 5)) + np.array([0, 0, 0.5, 1, 3]), columns=list("abcde"))
+    scores.iloc[2, 1] = scores.iloc[2, 0]  # a tie
+    found = diagram(scores)
+    blocks, k = scores.shape
+    chi2 = stats.friedmanchisquare(*scores.to_numpy().T).statistic
+    expected = stats.f.sf((blocks - 1) * chi2 / (blocks * (k - 1) - chi2), k - 1, (k - 1) * (blocks - 1))
+    assert found.friedman_p == pytest.approx(expected)
+    oracle = scikit_posthocs.posthoc_nemenyi_friedman(scores)
+    np.testing.assert_allclose(found.p_values.to_numpy(), oracle.to_numpy(), atol=1e-6)
+    for one, other in itertools.combinations(scores.columns, 2):
+        gap = abs(found.average[one] - found.average[other])
+        assert (gap > found.critical_difference) == (found.p_values.loc[one, other] < 0.05)
+    assert found.p_values.loc["a", "e"] < 0.05, "the case has a difference to find"
+    assert found.average.is_monotonic_increasing
+
+
+def test_friedman_without_and_with_perfect_agreement() -> None:
+    same = pd.DataFrame(np.ones((8, 3)), columns=list("abc"))
+    assert diagram(same).friedman_p == pytest.approx(1.0)
+    ordered = pd.DataFrame(np.tile([1.0, 2.0, 3.0], (8, 1)), columns=list("abc"))
+    assert diagram(ordered).friedman_p < 1e-6

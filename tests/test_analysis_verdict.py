@@ -143,6 +143,34 @@ def test_opposite_results_are_told_apart() -> None:
     assert len(analysis.verdict) <= 5
 
 
+def test_where_nothing_is_decided_one_sentence_says_so() -> None:
+    campaign = synthetic_campaign(seeds=8, tuners=SOME, epochs=False)
+    noise_ = np.random.default_rng(8).normal(size=(2, 4, 8))
+    names = ("manual_sweep", *PRIMARY)
+    scores = {
+        (workload, tuner): LOOP[:8] + noise_[i, j]
+        for i, workload in enumerate(("linear_regression", "review_sentiment"))
+        for j, tuner in enumerate(names)
+    }
+    analysis = analyse(with_scores(campaign, scores), quick=True)
+    assert all(c.outcome == "undecided" for w in analysis.workloads.values() for c in w.comparisons if c.primary)
+    first = analysis.verdict[0].text
+    assert first.startswith("At the full budget none of random_search, bayesian_optimization and hyperband is shown")
+    assert "with 8 seeds" in first
+    assert "neither show a difference nor exclude one" in first
+    closest = min(
+        (c for w in analysis.workloads.values() for c in w.comparisons if c.primary and c.trials is None),
+        key=lambda c: c.p_holm or 1.0,
+    )
+    assert f"closest to a decision is {closest.tuner} on {closest.workload}" in first
+    assert [s.about for s in analysis.verdict] == ["gain", "null", "tuner", "trials", "cost"]
+    null = analysis.verdict[1].text
+    assert null.count("merely retraining it") == 2
+    assert "which alone shows no lead" in analysis.verdict[2].text
+    assert "everything is undecided" in analysis.verdict[3].text
+    assert not any("times as fast" in s.text for s in analysis.verdict), "no ratio without an interval"
+
+
 def test_without_the_loop_the_question_is_not_answered() -> None:
     campaign = synthetic_campaign(seeds=6, tuners=PRIMARY, workloads=ONE, epochs=False)
     analysis = analyse(campaign, quick=True)
@@ -258,7 +286,7 @@ def test_ranks_need_families_for_a_critical_difference(campaign: Campaign) -> No
     two = ranks(by_workload(campaign))
     assert two is not None
     assert two.families == 2
-    assert two.critical_difference is None
+    assert two.diagram is None
     assert "8 independent data families" in two.reason
     assert two.table["mean_rank"].mean() == pytest.approx((len(two.table) + 1) / 2)
     (regression, _) = by_workload(campaign)
@@ -269,7 +297,7 @@ def test_ranks_need_families_for_a_critical_difference(campaign: Campaign) -> No
     apart = [dataclasses.replace(w, about={**w.about, "family": w.name}) for w in siblings]
     many = ranks(tuple(apart))
     assert many is not None
-    assert many.critical_difference is not None
+    assert many.diagram is not None
 
 
 def test_trap_of_the_random_points_is_on_the_first_page(campaign: Campaign) -> None:

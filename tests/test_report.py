@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html.parser
 import io
+import json
 import math
 import os
 import re
@@ -13,6 +14,7 @@ import sys
 import unicodedata
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,11 +23,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from synthetic_campaign import synthetic_campaign
+from typer.testing import CliRunner
 
+from hptune_bench.analysis import analyse
+from hptune_bench.analysis.anytime import Curves
+from hptune_bench.analysis.frames import PRIMARY, by_workload
+from hptune_bench.analysis.ranks import Ranks, ranks
+from hptune_bench.cli import app
 from hptune_bench.errors import UserError
-from hptune_bench.report import style, text, write_report
-from hptune_bench.report.plots import canvas, words
-from hptune_bench.results import Campaign, merge
+from hptune_bench.report import sections, style, text, write_report
+from hptune_bench.report.plots import canvas, curves, words
+from hptune_bench.results import Campaign, merge, took
 
 TUNERS = (
     "manual_sweep",
@@ -81,6 +89,10 @@ def test_every_figure_is_there_and_shows_something(report: tuple[Campaign, Path]
         assert (pixels[..., :3].min(axis=2) < 0.5).mean() > 0.002, f"{name} is empty"
         assert len(pd.read_csv(out / "plots" / f"{name}.csv")) > 0, name
         assert f"](plots/{name}.csv)" in page
+        caption = re.search(rf"\(plots/{name}\.png\)\n\n\*\*(.+?)\*\* (.+)", page)
+        assert caption, f"{name} has no caption"
+        assert len(caption[1]) < 320, f"{name}: a takeaway is one line"
+        assert re.search(r"\d+ (seed|data famil)", caption[2]), f"{name} does not say how many"
         assert (out / "plots" / f"{name}.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 
@@ -103,6 +115,7 @@ def test_sections_come_in_order_and_details_are_folded(report: tuple[Campaign, P
     verdict = page.split("## Verdict")[1].split("##")[0]
     assert 1 <= len(re.findall(r"^- ", verdict, flags=re.MULTILINE)) <= 5
     assert "random_search" not in verdict, "the verdict uses the names that the figures use"
+    assert verdict.count("(simulated data)") == 1, "said once, not in every sentence"
 
 
 def test_simulated_data_is_called_so_everywhere(report: tuple[Campaign, Path]) -> None:
@@ -148,6 +161,9 @@ def test_the_main_table_can_be_recomputed_from_the_runs(report: tuple[Campaign, 
             assert unrounded.loc[row[0], "Test score, full budget"] == pytest.approx(middle)
             assert row[column].removesuffix(" ≈") == text.interval(middle, low, high)
             assert unrounded.loc[row[0], "Failed trials"] == runs.failed.sum()
+            if workload == "linear_regression":
+                raw = np.quantile(runs.best_score, 0.5, method="inverted_cdf")
+                assert unrounded.loc[row[0], "Raw validation loss"] == pytest.approx(raw)
             assert row[-1] == str(len(runs))
             best[row[0]] = middle
         winner = min(best, key=lambda label: best[label])
@@ -199,7 +215,11 @@ write_report([fixed()], Path(sys.argv[1]))
 def test_a_rerun_in_another_process_writes_the_same_bytes(report: tuple[Campaign, Path], tmp_path: Path) -> None:
     _, out = report
     here = Path(__file__).resolve().parent
-    environment = {**os.environ, "PYTHONHASHSEED": "12345", "PYTHONPATH": str(here)}
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": "12345",
+        "PYTHONPATH": os.pathsep.join([str(here), str(here.parent)]),
+    }
     subprocess.run([sys.executable, "-c", AGAIN, str(tmp_path)], check=True, env=environment, cwd=tmp_path)
     first = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     second = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -265,7 +285,8 @@ def test_all_runs_failed_with_hostile_errors(tmp_path: Path) -> None:
     trials = campaign.trials.assign(status="error", score=math.inf, test_score=math.nan, error=error, incumbent=False)
     page, html_page = pages(REPLACE(campaign, runs=runs, trials=trials, noise=pd.DataFrame()), tmp_path)
     assert "No method's median run ends with a finite score" in page
-    assert rows_of(page.split("## The methods")[1], "###")[0][2] == "failed"
+    shown = rows_of(page.split("## The methods")[1], "###")[0]
+    assert shown[1] == shown[2] == "failed", "one word, at the checkpoint and at the end"
     assert "\x1b" not in page + html_page
     assert Reader(html_page).tags.count("script") == 1
     shown = MarkdownIt("commonmark").enable("table").render(page.split("Reasons of failures")[1])
@@ -304,6 +325,59 @@ def test_nothing_has_finished_yet(tmp_path: Path) -> None:
     assert "How to rerun" in page
 
 
+def test_from_eight_families_on_there_is_a_critical_difference_diagram() -> None:
+    names = [f"family_{i}" for i in range(8)]
+    made = synthetic_campaign(
+        seeds=2,
+        tuners=("manual_sweep", "untuned", *PRIMARY),
+        workloads=names,
+        noise=False,
+        epochs=False,
+        factor={"hyperband": 0.2, "untuned": 3.0},
+    )
+    campaign = REPLACE(made, manifest=families_apart(made.manifest))
+    found = ranks(by_workload(campaign))
+    assert found is not None
+    assert found.diagram is not None
+    blocks = ranked_blocks(campaign, found)
+    assert [block.name for block in blocks if block.kind == "figure"][:2] == ["ranks", "critical-difference"]
+    figure = next(block for block in blocks if block.name == "critical-difference")
+    assert "8 data families" in figure.detail
+    png, svg = canvas.render(figure.draw)
+    assert (png, svg) == canvas.render(figure.draw), "equal bytes"
+    for name in found.diagram.average.index:
+        assert style.LOOKS[name].label in svg
+    seven = ranks(by_workload(campaign)[:7])
+    assert seven is not None
+    assert [block.name for block in ranked_blocks(campaign, seven) if block.kind == "figure"][
+        1
+    ] != "critical-difference"
+
+
+def families_apart(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {**manifest, "workloads": {name: {**w, "family": name} for name, w in manifest["workloads"].items()}}
+
+
+def ranked_blocks(campaign: Campaign, found: Ranks) -> list[Any]:
+    analysis = REPLACE(analyse(campaign, quick=True), ranks=found)
+    parts = sections.build(sections.context(campaign, analysis), quick=False)
+    return list(next(part for part in parts if part.title == "Ranks").blocks)
+
+
+def test_seconds_get_a_log_axis_where_searches_differ_tenfold() -> None:
+    def scale(axis: str, last: float) -> str:
+        rows = [("quick", 1.0, 3.0), ("quick", 3.0, 2.0), ("slow", 1.0, 3.0), ("slow", last, 1.0)]
+        bands = pd.DataFrame(rows, columns=["tuner", "x", "median"])
+        bands = bands.assign(lower=bands["median"], upper=bands["median"], runs=1, reached=1, ended=0)
+        shown = Curves(axis=axis, score="validation", excess=False, steps=bands, bands=bands)
+        panel = curves.Panel("title", "", shown, ("quick", "slow"), math.nan, "loss")
+        return str(curves.draw([panel], style.looks(["quick", "slow"])).axes[0].get_xscale())
+
+    assert scale("elapsed_s", 60.0) == "log"
+    assert scale("elapsed_s", 20.0) == "linear"
+    assert scale("trials", 60.0) == "linear"
+
+
 # --- merging -------------------------------------------------------------------------------------------------------
 
 
@@ -311,7 +385,7 @@ def seeds_of(campaign: Campaign, *seeds: int) -> Campaign:
     frames = {}
     for name in ("runs", "trials", "epochs", "noise"):
         frame = getattr(campaign, name)
-        frames[name] = frame[frame["seed"].isin(seeds)]
+        frames[name] = frame[frame["seed"].isin(seeds)] if len(frame) else frame
     return REPLACE(campaign, **frames)
 
 
@@ -323,6 +397,38 @@ def test_merged_parts_are_the_whole() -> None:
         want, have = (getattr(each, name).sort_values(keys).reset_index(drop=True) for each in (whole, parts))
         pd.testing.assert_frame_equal(want, have)
     assert parts.manifest["finished_runs"] == len(whole.runs)
+
+
+def test_merged_parts_say_what_is_missing_and_how_to_make_them_again() -> None:
+    whole = synthetic_campaign(seeds=3, tuners=TUNERS, workloads=["linear_regression"], epochs=False)
+    first, second = seeds_of(whole, 1, 2), seeds_of(whole, 3)
+    counted = {"finished_runs": len(second.runs), "planned_runs": len(second.runs) + 4, "command": "other command"}
+    second = REPLACE(second, manifest={**whole.manifest, **counted, "finished": "2026-01-01T00:30:00+00:00"})
+    manifest = merge([first, second]).manifest
+    assert manifest["planned_runs"] - manifest["finished_runs"] == 4
+    assert manifest["command"].splitlines() == [whole.manifest["command"], "other command"]
+    assert took(manifest) == 3600 + 1800
+
+
+def test_the_report_of_several_folders_leaves_each_folder_as_it_is(tmp_path: Path) -> None:
+    whole = synthetic_campaign(
+        seeds=2, tuners=("manual_sweep", "random_search"), workloads=["linear_regression"], epochs=False, noise=False
+    )
+    for seed in (1, 2):
+        part, folder = seeds_of(whole, seed), tmp_path / f"part{seed}"
+        folder.mkdir()
+        (folder / "manifest.json").write_text(json.dumps(whole.manifest), encoding="utf-8")
+        for name in ("runs", "trials", "stock_clock"):
+            getattr(part, name).to_csv(folder / f"{name}.csv", index=False)
+    before = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
+    done = CliRunner().invoke(app, ["report", str(tmp_path / "part1"), str(tmp_path / "part2")])
+    assert done.exit_code == 0, done.output
+    made = tmp_path / "part1+part2"
+    assert done.output.strip() == str(made / "report.md")
+    shown = rows_of((made / "report.md").read_text(encoding="utf-8").split("## The methods")[1], "###")
+    assert {row[-1] for row in shown} == {"2"}
+    after = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if made not in (path, *path.parents))
+    assert after == before
 
 
 def test_other_benchmarks_and_other_definitions_are_refused() -> None:

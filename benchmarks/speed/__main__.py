@@ -21,6 +21,7 @@ QUICK = {
     "stock_clock": ["--searches", "1", "--trials", "2", "--epochs", "3"],
     "scaling": ["--repeats", "1", "--seeds", "2", "--trainings", "4"],
     "memory": ["--seeds", "2", "--trials", "3"],
+    "reporting": ["--rows", "10000", "--repeats", "1"],
     "campaign": [],
 }
 TITLES = {
@@ -30,6 +31,7 @@ TITLES = {
     "stock_clock_validation": "The stock clock against complete stock searches",
     "scaling": "Two workers against one",
     "memory": "The largest worker",
+    "reporting": "A whole report",
     "campaign": "Where the seconds of the main job went",
 }
 

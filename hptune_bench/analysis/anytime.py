@@ -125,7 +125,7 @@ def value_at_trials(records: Records, trials: int, score: Score = "test") -> pd.
     """Score of the incumbent after that many trials.
 
     Runs that ended before keep their last incumbent if they are done and count as +inf if they failed; unfinished
-    shorter runs give NaN. NaN, too, where no test split exists.
+    shorter runs give NaN. NaN, too, for runs that did not fail where no test split exists.
 
     Returns:
         columns tuner, seed, value, epochs (spent by then), had (trials had by then).
@@ -134,7 +134,7 @@ def value_at_trials(records: Records, trials: int, score: Score = "test") -> pd.
     index = pd.MultiIndex.from_frame(records.runs[key])
     mine = records.trials[records.trials["trial"] <= trials].groupby(key)
     had = mine.size().reindex(index, fill_value=0).to_numpy()
-    value = np.full(len(index), np.nan)
+    value = np.where(records.runs["failed_run"], np.inf, np.nan)
     steps = run_steps(records, "trials", score)
     if steps is not None:
         known = steps[steps["x"] <= trials].groupby(key)["y"].agg(lambda y: y.iloc[-1])

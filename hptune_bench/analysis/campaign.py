@@ -16,7 +16,7 @@ from hptune_bench.analysis.noise import Noise, noise
 from hptune_bench.analysis.questions import Question, questions
 from hptune_bench.analysis.ranks import Ranks, ranks
 from hptune_bench.analysis.targets import Targets, targets
-from hptune_bench.analysis.verdict import Sentence, overall_verdict, workload_verdict
+from hptune_bench.analysis.verdict import Judged, Sentence, overall_verdict, workload_verdict
 from hptune_bench.analysis.warnings import Warning, warnings
 from hptune_bench.results import Campaign
 
@@ -96,7 +96,9 @@ def analyse(campaign: Campaign, quick: bool = False) -> Analysis:
         title=str(manifest.get("title") or manifest.get("name") or "campaign"),
         workloads=workloads,
         ranks=placed,
-        verdict=overall_verdict(tuple((w.records, w.comparisons, w.verdict) for w in workloads.values())),
+        verdict=overall_verdict(
+            tuple(Judged(w.records, w.comparisons, w.noise, w.costs, w.warnings, w.verdict) for w in workloads.values())
+        ),
         warnings=tuple(sorted(every, key=lambda w: not w.first_page)),
         reasons=reasons,
     )
@@ -144,7 +146,7 @@ def _workload(records: Records, best_known: float | None, quick: bool) -> Worklo
         questions=asked,
         importance=weighed,
         warnings=traps,
-        verdict=workload_verdict(records, compared, found, timed, spent, traps),
+        verdict=workload_verdict(records, compared, found, spent, traps),
         reasons=reasons,
     )
 

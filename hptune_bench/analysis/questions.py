@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ import pandas as pd
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.statistics import Interval, bootstrap_median, median, subtract
 
+Answer = Literal["better", "needed", "open"]
 NOT_SEARCHES = ("untuned", "untuned_restarts", "post_winner")
 UNBIASED = ("random_search", "random_search_repaired", "grid_search", "grid_search_repaired")
 """Tuners whose choices do not follow results: the marginal view uses them alone where they ran."""
@@ -43,6 +44,8 @@ class Question:
             pairs in which the level has the smaller score).
         best_marginal, best_reachable: label of the best level in either view; "" where there is none.
         marginal_from: tuners that the marginal view rests on.
+        answer: ``better`` (another level can do better than the copied one), ``needed`` (every other level is worse),
+            or ``open`` (neither is shown).
         verdict: one or two sentences from rules.
         trials: how many sampled trials it rests on.
     """
@@ -55,6 +58,7 @@ class Question:
     best_marginal: str
     best_reachable: str
     marginal_from: tuple[str, ...]
+    answer: Answer
     verdict: str
     trials: int
 
@@ -135,6 +139,7 @@ def _question(
         best_marginal=best["marginal"],
         best_reachable=best["best"],
         marginal_from=sources,
+        answer=answer_on(levels, margin),
         verdict=verdict_on(name, levels, matched, margin, records.seeds),
         trials=len(frame),
     )
@@ -280,8 +285,7 @@ def verdict_on(name: str, levels: pd.DataFrame, matched: pd.DataFrame, margin: f
         return f"Only {label} was tried, so nothing can be said about other values."
     if others["gap_low"].isna().all():
         return f"Best reachable with {name} = {best['level']}{edge}, from one seed: no answer yet.{views}"
-    better = others[(others["gap"] < -margin) & (others["gap_high"] < 0)]
-    worse = others[(others["gap"] > margin) & (others["gap_low"] > 0)]
+    better, worse = _beyond(others, margin)
     noise = f"beyond the retraining noise of {margin:.2g}" if margin else "with an interval that excludes 0"
     if len(better):
         top = better.iloc[int(better["gap"].argmin())]
@@ -297,6 +301,19 @@ def verdict_on(name: str, levels: pd.DataFrame, matched: pd.DataFrame, margin: f
         if len(worse):
             text += f"; worse {noise}: {', '.join(worse['level'])}"
     return f"{text}.{views}{_contradiction(matched, better, worse)}"
+
+
+def answer_on(levels: pd.DataFrame, margin: float) -> Answer:
+    """The rule of ``verdict_on`` in one word."""
+    others = levels[~levels["untuned"] & levels["gap"].notna()]
+    better, worse = _beyond(others, margin)
+    return "better" if len(better) else "needed" if len(others) and len(worse) == len(others) else "open"
+
+
+def _beyond(others: pd.DataFrame, margin: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The levels that differ from the copied one by more than the margin, with an interval that excludes 0."""
+    better = others[(others["gap"] < -margin) & (others["gap_high"] < 0)]
+    return better, others[(others["gap"] > margin) & (others["gap_low"] > 0)]
 
 
 def _disagreement(levels: pd.DataFrame, best: pd.Series) -> str:

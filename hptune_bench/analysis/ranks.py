@@ -17,6 +17,24 @@ CURVE_POINTS = 100
 
 
 @dataclass(frozen=True)
+class Diagram:
+    """What a critical-difference diagram draws (Demsar 2006): each data family ranks the tuners once.
+
+    Attributes:
+        average: average rank of each tuner over the families, ascending, indexed by tuner.
+        p_values: Nemenyi's p of each pair: a square frame, tuners by tuners.
+        friedman_p: of the hypothesis that all tuners rank alike (Friedman, as Iman and Davenport's F): above 0.05 no
+            pair may be called different.
+        critical_difference: of average ranks at alpha 0.05: q sqrt(k (k+1) / 6N).
+    """
+
+    average: pd.Series
+    p_values: pd.DataFrame
+    friedman_p: float
+    critical_difference: float
+
+
+@dataclass(frozen=True)
 class Ranks:
     """Mean rank of each tuner by the score that judges (1 = best): ranked inside each (workload, seed), averaged over
     seeds, then over the workloads of a data family, then over families.
@@ -26,16 +44,15 @@ class Ranks:
             ascending.
         over_time: columns workload, tuner, spent_epochs, mean_rank: searches only; a step curve on a fixed grid.
         families: independent data families.
-        critical_difference: of mean ranks (Nemenyi, alpha 0.05: q sqrt(k (k+1) / 6N)); None below
-            MIN_FAMILIES.
-        reason: why there is no critical difference, else "".
-        by_family: columns family, then one column per tuner: mean rank; the blocks of a critical-difference diagram.
+        diagram: None below MIN_FAMILIES.
+        reason: why there is no diagram, else "".
+        by_family: columns family, then one column per tuner: mean rank.
     """
 
     table: pd.DataFrame
     over_time: pd.DataFrame
     families: int
-    critical_difference: float | None
+    diagram: Diagram | None
     reason: str
     by_family: pd.DataFrame
 
@@ -67,6 +84,7 @@ def ranks(workloads: tuple[Records, ...]) -> Ranks | None:
             "workloads": len(workloads),
         }
     )
+    by_family = pd.DataFrame([{"family": f, **dict(zip(tuners, m, strict=True))} for f, m in means.items()])
     enough = len(means) >= MIN_FAMILIES
     reason = (
         ""
@@ -80,9 +98,9 @@ def ranks(workloads: tuple[Records, ...]) -> Ranks | None:
         table=table.sort_values("mean_rank", kind="stable", ignore_index=True),
         over_time=pd.concat([_over_time(w, tuners) for w in workloads], ignore_index=True),
         families=len(means),
-        critical_difference=critical_difference(len(tuners), len(means)) if enough else None,
+        diagram=diagram(by_family.drop(columns="family")) if enough else None,
         reason=reason,
-        by_family=pd.DataFrame([{"family": f, **dict(zip(tuners, m, strict=True))} for f, m in means.items()]),
+        by_family=by_family,
     )
 
 
@@ -91,6 +109,33 @@ def rank_rows(scores: np.ndarray) -> np.ndarray:
     less = (scores[:, None, :] < scores[:, :, None]).sum(axis=2)
     equal = (scores[:, None, :] == scores[:, :, None]).sum(axis=2)
     return less + (equal + 1) / 2
+
+
+def diagram(scores: pd.DataFrame) -> Diagram:
+    """Friedman's test and Nemenyi's pairwise one on blocks that rank every tuner once.
+
+    Args:
+        scores: one row per data family, one column per tuner, smaller = better; at least two of each.
+    """
+    from scipy.stats import f, studentized_range
+
+    blocks, k = scores.shape
+    ranked = rank_rows(scores.to_numpy(dtype=float))
+    average = ranked.mean(axis=0)
+    # Friedman's statistic with ties: between-tuner over within-block variance of the ranks.
+    within = float(((ranked - (k + 1) / 2) ** 2).sum()) / (blocks * (k - 1))
+    chi2 = blocks * float(((average - (k + 1) / 2) ** 2).sum()) / within if within else 0.0
+    rest = blocks * (k - 1) - chi2
+    friedman = float(f.sf((blocks - 1) * chi2 / rest, k - 1, (k - 1) * (blocks - 1))) if rest > 1e-9 else 0.0
+    gaps = np.abs(average[:, None] - average[None, :]) / math.sqrt(k * (k + 1) / (6 * blocks))
+    p_values = np.clip(studentized_range.sf(gaps * math.sqrt(2), k, np.inf), 0.0, 1.0)
+    names = list(scores.columns)
+    return Diagram(
+        average=pd.Series(average, index=names).sort_values(kind="stable"),
+        p_values=pd.DataFrame(p_values, index=names, columns=names),
+        friedman_p=friedman,
+        critical_difference=critical_difference(k, blocks),
+    )
 
 
 def critical_difference(tuners: int, blocks: int) -> float:

@@ -16,7 +16,6 @@ from hptune_bench.analysis.costs import Costs
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.noise import Noise
 from hptune_bench.analysis.statistics import MIN_SEEDS, Outcome, median, subtract
-from hptune_bench.analysis.targets import Targets
 from hptune_bench.analysis.warnings import Warning
 
 OUTCOMES: tuple[Outcome, ...] = ("better", "worse", "equivalent", "undecided")
@@ -105,7 +104,6 @@ def workload_verdict(
     records: Records,
     comparisons: tuple[Comparison, ...],
     noise: Noise,
-    targets: Targets | None,
     costs: Costs | None,
     warnings: tuple[Warning, ...],
 ) -> tuple[Sentence, ...]:
@@ -119,7 +117,7 @@ def workload_verdict(
     sentences += _early(records, early, random_points)
     sentences += _null(records, noise)
     sentences += _which(records, full)
-    sentences += _cost(records, targets, costs)
+    sentences += _cost(records, costs)
     return tuple(sentences[:MOST_SENTENCES])
 
 
@@ -239,7 +237,7 @@ def _which(records: Records, full: list[Comparison]) -> list[Sentence]:
     return [Sentence(f"{text}, {shown}.", "tuner")]
 
 
-def _cost(records: Records, targets: Targets | None, costs: Costs | None) -> list[Sentence]:
+def _cost(records: Records, costs: Costs | None) -> list[Sentence]:
     if costs is None:
         return []
     table = costs.time.set_index("tuner")
@@ -254,16 +252,7 @@ def _cost(records: Records, targets: Targets | None, costs: Costs | None) -> lis
         return [Sentence(f"{text}.", "cost")]
     times = listing([f"{t} {_duration(stock[t])}" for t in known])
     text = f"With plain Keras on this machine the whole search would take (median) {times}"
-    if targets is not None and targets.axis == "stock_s":
-        rows = targets.matches[(targets.matches["reference"] == records.against)].set_index("tuner")["speedup"]
-        speeds = [_speed(t, float(rows[t])) for t in records.primary if t in rows.index and not math.isnan(rows[t])]
-        if speeds:
-            text += f"; to the loop's own final quality: {listing(speeds)}"
     return [Sentence(f"{text}.", "cost")]
-
-
-def _speed(tuner: str, speedup: float) -> str:
-    return f"{tuner} never in this budget" if speedup == 0 else f"{tuner} {speedup:.2g} times as fast"
 
 
 def _duration(seconds: float) -> str:
@@ -272,48 +261,44 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-Judged = tuple[Records, tuple[Comparison, ...], tuple[Sentence, ...]]
+@dataclass(frozen=True)
+class Judged:
+    """What the verdict over several workloads needs of one of them."""
+
+    records: Records
+    comparisons: tuple[Comparison, ...]
+    noise: Noise
+    costs: Costs | None
+    warnings: tuple[Warning, ...]
+    verdict: tuple[Sentence, ...]
 
 
-def overall_verdict(verdicts: tuple[Judged, ...]) -> tuple[Sentence, ...]:
+def overall_verdict(judged: tuple[Judged, ...]) -> tuple[Sentence, ...]:
     """At most five sentences over all workloads; opposite results are stated per workload, never averaged.
 
-    One workload: its own verdict. More: one sentence per primary tuner at the full budget (the first three), one for
-    the checkpoint, and one on cost that names the workload it comes from.
+    One workload: its own verdict. More: one sentence per primary tuner with a decision at the full budget (the first
+    three), one for those without any, one for the checkpoint, one on cost; the gain over the untuned configuration and
+    the lowest medians where there is room.
     """
-    if len(verdicts) <= 1:
-        return verdicts[0][2] if verdicts else (Sentence("No workload has any record.", "condition"),)
-    primary = [c for _, comparisons, _ in verdicts for c in comparisons if c.primary and c.result is not None]
+    if len(judged) <= 1:
+        return judged[0].verdict if judged else (Sentence("No workload has any record.", "condition"),)
+    primary = [c for w in judged for c in w.comparisons if c.primary and c.result is not None]
     if not primary:
-        return tuple(s for _, _, sentences in verdicts for s in sentences if s.about in ("gain", "condition"))[
-            :MOST_SENTENCES
-        ]
-    tuners = list(dict.fromkeys(c.tuner for c in primary))
+        return tuple(s for w in judged for s in w.verdict if s.about in ("gain", "condition"))[:MOST_SENTENCES]
+    family = {w.records.name: str(w.records.about.get("family") or w.records.name) for w in judged}
     full = [c for c in primary if c.at == FULL]
-    early = [c for c in primary if c.at != FULL]
-    closing = []
-    if early:
-        parts = [
-            f"{t} is {_tally([c for c in early if c.tuner == t], False)}"
-            for t in tuners
-            if any(c.tuner == t for c in early)
-        ]
-        random = [r.name for r, _, sentences in verdicts if any("it is random search" in s.text for s in sentences)]
-        if random:
-            parts.append(f"bayesian_optimization is still random search by then on {listing(random)}")
-        closing.append(Sentence(f"At {early[0].at}: {'; '.join(parts)}.", "trials"))
-    for records, _, sentences in verdicts:
-        cost = [s for s in sentences if s.about == "cost"]
-        if cost:
-            closing.append(Sentence(f"{records.name}: {cost[0].text}", "cost"))
-            break
-    room = MOST_SENTENCES - len(closing)
-    family = {r.name: str(r.about.get("family") or r.name) for r, _, _ in verdicts}
-    opening = [_across([c for c in full if c.tuner == t], family) for t in tuners if any(c.tuner == t for c in full)]
-    return (*opening[:room], *closing)
+    tuners = list(dict.fromkeys(c.tuner for c in full))
+    decided = [t for t in tuners if any(c.tuner == t and c.outcome != "undecided" for c in full)]
+    opening = [_across([c for c in full if c.tuner == t], family) for t in decided]
+    opening += _undecided([c for c in full if c.tuner not in decided], bool(decided))
+    needed = [*opening[:3], *_checkpoint(judged, [c for c in primary if c.at != FULL]), *_whole_cost(judged)]
+    extra = [*_gains(judged), *_lowest(judged, full)][: MOST_SENTENCES - len(needed)]
+    order = ("gain", "null", "tuner", "trials", "cost")
+    return tuple(sorted((*needed, *extra), key=lambda s: order.index(s.about)))
 
 
 def _across(found: list[Comparison], family: Mapping[str, str]) -> Sentence:
+    """One tuner with a decision on at least one workload."""
     c = found[0]
     outcomes = {x.outcome for x in found}
     head = f"{c.tuner} against {c.reference} at the full budget"
@@ -326,6 +311,109 @@ def _across(found: list[Comparison], family: Mapping[str, str]) -> Sentence:
     if families < len(found):
         text += f" (siblings share their data: {len(found)} workloads, {families} independent)"
     return Sentence(f"{text}.", "gain", c.outcome if len(outcomes) == 1 else None)
+
+
+def _undecided(found: list[Comparison], others: bool) -> list[Sentence]:
+    """The tuners without a decision on any workload, in one sentence with the comparison that comes closest to one."""
+    if not found:
+        return []
+    tuners, workloads = (list(dict.fromkeys(getattr(c, key) for c in found)) for key in ("tuner", "workload"))
+    who = {1: f"{tuners[0]} is not", 2: f"neither {' nor '.join(tuners)} is"}.get(
+        len(tuners), f"none of {listing(tuners)} is"
+    )
+    where = " or ".join(workloads) if len(workloads) <= 3 else f"any one of {len(workloads)} workloads"
+    text = f"At the full budget {who} shown to be better or worse than {found[0].reference} on {where}: with "
+    seeds = sorted({c.result.n for c in found if c.result})
+    text += f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
+    outcome: Outcome | None = None if others else "undecided"
+    tested = [(c.p_holm, c) for c in found if c.p_holm is not None]
+    if not tested:
+        return [Sentence(f"{text} there is no test (at least {MIN_SEEDS} are needed).", "gain", outcome)]
+    closest = min(tested, key=lambda pair: pair[0])[1]
+    text += (
+        " the runs neither show a difference nor exclude one; closest to a decision is "
+        f"{closest.tuner} on {closest.workload} ({_brief(closest)} after Holm's correction; negative = better)"
+    )
+    return [Sentence(f"{text}.", "gain", outcome)]
+
+
+def _checkpoint(judged: tuple[Judged, ...], early: list[Comparison]) -> list[Sentence]:
+    """What is decided after the first few trials."""
+    if not early:
+        return []
+    decided = [c for c in early if c.outcome != "undecided"]
+    brief = len(decided) <= 3
+    parts = [
+        f"{t} is {_tally([c for c in decided if c.tuner == t], brief)}" for t in dict.fromkeys(c.tuner for c in decided)
+    ]
+    text = f"At {early[0].at} against {early[0].reference}: "
+    if len(decided) < len(early):
+        parts.append("all else is undecided" if decided else "everything is undecided")
+    text += "; ".join(parts)
+    random = [w.records.name for w in judged if _still_random(w)]
+    if random:
+        text += f"; bayesian_optimization has not left its random points by then on {listing(random)}: it IS random"
+        text += " search there"
+    outcomes = {c.outcome for c in early}
+    return [Sentence(f"{text}.", "trials", early[0].outcome if len(outcomes) == 1 else None)]
+
+
+def _still_random(judged: Judged) -> bool:
+    tuners = {c.tuner for c in judged.comparisons if c.primary}
+    return "bayesian_optimization" in tuners and any(w.key == "random_points" and w.first_page for w in judged.warnings)
+
+
+def _gains(judged: tuple[Judged, ...]) -> list[Sentence]:
+    """Gains over the untuned configuration, beside what mere retraining gives."""
+    parts = []
+    for w in judged:
+        named = [t for t in _named(w.records) if "untuned" in w.records.tuners]
+        gains = [g for t in named if math.isfinite(g := _gain_over_untuned(w.records, t))]
+        null = _gain_over_untuned(w.records, "untuned_restarts") if gains else math.nan
+        if not math.isfinite(null):
+            continue
+        ends = " to ".join(dict.fromkeys(number(g) for g in (min(gains), max(gains))))
+        noise = f", retraining noise {number(w.noise.margin)}" if w.noise.margin is not None else ""
+        parts.append(f"{ends} on {w.records.name} (merely retraining it: by {number(null)}{noise})")
+    if not parts:
+        return []
+    more = f"; {len(parts) - 3} more workloads are in the tables" if len(parts) > 3 else ""
+    text = f"Compared with the untuned configuration the median {judged[0].records.judged_by} score is lower"
+    return [Sentence(f"{text} by {listing(parts[:3])}{more}.", "null")]
+
+
+def _lowest(judged: tuple[Judged, ...], full: list[Comparison]) -> list[Sentence]:
+    """Which of the reference and the primary tuners has the lowest median, and that this alone shows nothing."""
+    parts, ahead = [], []
+    for w in judged[:3]:
+        finals = {t: w.records.finals(t).dropna().to_numpy(dtype=float) for t in _named(w.records)}
+        medians = {t: m for t, v in finals.items() if len(v) and math.isfinite(m := float(median(v)))}
+        if len(medians) > 1:
+            best = min(medians, key=medians.__getitem__)
+            parts.append(f"{best} on {w.records.name} ({number(medians[best])})")
+            ahead.append(any((c.workload, c.tuner, c.outcome) == (w.records.name, best, "better") for c in full))
+    if not parts:
+        return []
+    shown = "" if any(ahead) else ", which alone shows no lead"
+    return [Sentence(f"The lowest median {judged[0].records.judged_by} score has {listing(parts)}{shown}.", "tuner")]
+
+
+def _whole_cost(judged: tuple[Judged, ...]) -> list[Sentence]:
+    """What one whole search takes with plain Keras, from the cheapest to the dearest of the compared methods."""
+    parts = []
+    for w in judged:
+        seconds = w.costs.time.set_index("tuner")["stock_s"].astype(float).to_dict() if w.costs is not None else {}
+        known = sorted((seconds[t], t) for t in _named(w.records) if math.isfinite(seconds.get(t, math.nan)))
+        if known:
+            (low, cheap), (high, dear) = known[0], known[-1]
+            span = f"{_duration(low)} ({cheap})" + (f" to {_duration(high)} ({dear})" if len(known) > 1 else "")
+            parts.append(f"{span} on {w.records.name}")
+    if not parts:
+        cost = [s for w in judged for s in w.verdict if s.about == "cost"]
+        return cost[:1]
+    more = f"; {len(parts) - 3} more workloads are in the tables" if len(parts) > 3 else ""
+    text = f"With plain Keras on this machine one whole search would take (median) {listing(parts[:3])}{more}"
+    return [Sentence(f"{text}.", "cost")]
 
 
 def _tally(found: list[Comparison], with_numbers: bool) -> str:

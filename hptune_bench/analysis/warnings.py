@@ -146,7 +146,7 @@ def _repeats(records: Records) -> Found:
         if repeated > REPEAT_SHARE:
             yield (
                 "repeats",
-                f"{repeated:.0%} of the trials of {tuner} repeat a configuration it had already paid for.",
+                f"{100 * repeated:.0f} % of the trials of {tuner} repeat a configuration it had already paid for.",
                 False,
             )
 
@@ -167,7 +167,7 @@ def _unspent(records: Records) -> Found:
         if value > UNSPENT_SHARE:
             yield (
                 "unspent",
-                f"{tuner} left {value:.0%} of its budget unspent (median): its result is not at equal cost.",
+                f"{tuner} left {100 * value:.0f} % of its budget unspent (median): its result is not at equal cost.",
                 False,
             )
 
@@ -180,7 +180,7 @@ def _failed_trials(records: Records) -> Found:
             share = row["failed"] / row["trials"]
             yield (
                 "failed_trials",
-                f"{share:.0%} of the trials of {tuner} failed (diverged, error, timeout or crash).",
+                f"{100 * share:.0f} % of the trials of {tuner} failed (diverged, error, timeout or crash).",
                 False,
             )
 
@@ -212,10 +212,8 @@ def _edges(records: Records) -> Found:
         place, step = _position(values, hp), 0.02
         for side, share in (("low", float((place <= step).mean())), ("high", float((place >= 1 - step).mean()))):
             if share >= EDGE_SHARE:
-                text = (
-                    f"{share:.0%} of the searches select {hp['name']} at its {side} end ({hp[side]:g}): a better value"
-                )
-                yield "edge", f"{text} may lie outside the range.", False
+                text = f"{100 * share:.0f} % of the searches select {hp['name']} at its {side} end ({hp[side]:g}):"
+                yield "edge", f"{text} a better value may lie outside the range.", False
 
 
 def _position(values: pd.Series, hp: dict[str, float]) -> pd.Series:

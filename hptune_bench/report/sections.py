@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,14 @@ from hptune_bench.analysis.anytime import AXES, Axis, Score
 from hptune_bench.analysis.comparisons import Comparison
 from hptune_bench.analysis.effort import efforts
 from hptune_bench.analysis.frames import TRAINED_ONCE
+from hptune_bench.analysis.questions import Question
+from hptune_bench.analysis.ranks import Ranks
+from hptune_bench.analysis.statistics import ALPHA
 from hptune_bench.report import tables, text
 from hptune_bench.report.blocks import Block, Code, Figure, Heading, Items, Prose, Section
 from hptune_bench.report.plots import curse, curves, pairs, space, times, words
 from hptune_bench.report.style import LOOKS, Look, looks
-from hptune_bench.results import Campaign
+from hptune_bench.results import Campaign, took
 
 FIRST_AXES: tuple[Axis, ...] = ("stock_s", "spent_epochs", "elapsed_s", "trials")
 """What the first figure is drawn against: the first of these that was recorded."""
@@ -70,7 +72,7 @@ def context(campaign: Campaign, analysis: Analysis) -> Context:
 def build(ctx: Context, quick: bool) -> list[Section]:
     """The sections in order; with ``quick`` the first page only."""
     first_page = [
-        Section("Verdict", (Items(tuple(plain(ctx, sentence.text) for sentence in ctx.analysis.verdict)),)),
+        Section("Verdict", (Items(in_words(ctx, [sentence.text for sentence in ctx.analysis.verdict])),)),
         Section("Best loss so far", _first_plot(ctx)),
         Section("The methods side by side", _each(ctx, _main_table)),
     ]
@@ -103,15 +105,35 @@ def build(ctx: Context, quick: bool) -> list[Section]:
     return [part for part in parts if part.blocks]
 
 
-def plain(ctx: Context, sentence: str) -> str:
+def in_words(ctx: Context, sentences: Iterable[str]) -> tuple[str, ...]:
+    """Sentences that are read one after the other: what kind of data a workload has is said once."""
+    said: set[str] = set()
+    return tuple(text.sentence(plain(ctx, sentence, said)) for sentence in sentences)
+
+
+def plain(ctx: Context, sentence: str, said: set[str] | None = None) -> str:
     """A sentence with the labels of tuners and the titles of workloads in place of their identifiers.
 
     Only identifiers with an underscore and ``hyperband`` are replaced: others could be ordinary words.
+
+    Args:
+        said: workloads whose kind of data has been named; those named here are added. None: always name it.
     """
-    names = {name: look.label for name, look in {**LOOKS, **ctx.looks}.items()}
-    names |= {found.records.name: _title(found) for found in ctx.workloads}
-    known = sorted((name for name in names if "_" in name or name == "hyperband"), key=len, reverse=True)
-    return re.sub(rf"(?<!\w)({'|'.join(map(re.escape, known))})(?!\w)", lambda match: names[match[1]], sentence)
+    labels = {name: look.label for name, look in {**LOOKS, **ctx.looks}.items()}
+    labels = {name: f"the {label}" if label.startswith("hand-written") else label for name, label in labels.items()}
+    workloads = {found.records.name: found for found in ctx.workloads}
+    known = sorted((n for n in {**labels, **workloads} if "_" in n or n == "hyperband"), key=len, reverse=True)
+
+    def words_for(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in workloads:
+            return labels[name]
+        title = _name_of(workloads[name]) if said is not None and name in said else _title(workloads[name])
+        if said is not None:
+            said.add(name)
+        return title
+
+    return re.sub(rf"(?<!\w)({'|'.join(map(re.escape, known))})(?!\w)", words_for, sentence)
 
 
 Maker = Callable[[Context, WorkloadAnalysis], Iterable[Block]]
@@ -160,7 +182,7 @@ def _axis(found: WorkloadAnalysis, wanted: Iterable[Axis], score: Score) -> Axis
 def _score_label(found: WorkloadAnalysis, score: Score) -> str:
     records = found.records
     if score == "test":
-        return f"{tables.metric_name(records)} on the test side"
+        return f"{tables.metric_name(records)} on the test split"
     objective = text.clean(records.about.get("objective", "validation score"))
     return f"{objective} above its noise floor" if records.excess else objective
 
@@ -202,14 +224,23 @@ def _curves_figure(ctx: Context, name: str, panels: Sequence[Any], seeds: str) -
     many = max(len(panel.tuners) for panel in panels) > curves.MAX_BANDS
     band = "quartiles are in the CSV" if many else "band: lower to upper quartile"
     band = "a single seed has no band" if seeds == "1 seed" else band
+    even = any((panel.curves.bands["runs"] % 2 == 0).any() for panel in panels)
+    lower = " (of an even number the lower of the two in the middle, so not quite the tables' median)" if even else ""
+    excess = any(panel.curves.excess for panel in panels)
+    zero = (
+        " Above its noise floor: minus the noise in that split, so 0 is the law that made the data; the best of many "
+        "trials can fall below it by luck."
+        if excess
+        else ""
+    )
     scores = " and ".join(dict.fromkeys(what[panel.curves.score] for panel in panels))
     return Figure(
         name=name,
         takeaway=text.sentence(takeaway),
         detail=(
-            f"Line: median of the {scores} over {seeds}; {band}; right-continuous steps: nothing is known before "
-            "a trial ends. Smaller is better. Dotted line: untuned. The score axis leaves out what lay above it in the "
-            "first tenth."
+            f"Line: median of the {scores} over {seeds}{lower}; {band}; right-continuous steps: nothing is known "
+            "before a trial ends. Smaller is better. Dotted line: untuned. The score axis leaves out how the curves "
+            f"start.{zero}"
         ),
         alt=f"Step curves of {names}. {takeaway}",
         data=curves.data(panels),
@@ -334,9 +365,10 @@ def _spread(picks: list[int]) -> str:
 
 
 def _warnings(ctx: Context) -> tuple[Block, ...]:
-    first = [warning.text for warning in ctx.analysis.warnings if warning.first_page]
-    rest = [warning.text for warning in ctx.analysis.warnings if not warning.first_page]
-    return (Items(tuple(plain(ctx, sentence) for sentence in first + rest)),) if first + rest else ()
+    several = len(ctx.workloads) > 1
+    ordered = sorted(ctx.analysis.warnings, key=lambda warning: not warning.first_page)
+    sentences = [f"{w.workload}: {w.text}" if several and w.workload else w.text for w in ordered]
+    return (Items(in_words(ctx, sentences)),) if sentences else ()
 
 
 # --- folded --------------------------------------------------------------------------------------------------------
@@ -380,9 +412,9 @@ def _paired(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                 name=_name("paired", found),
                 takeaway=_outcomes(ctx, shown),
                 detail=(
-                    f"One dot per data seed: {tables.metric_name(found.records)} of the tuner minus that of "
-                    f"{ctx.looks[shown[0].reference].label}; bar: median, line: its 95 % bootstrap interval{band}. "
-                    "An arrowhead at the rim is a failed run."
+                    f"One dot per data seed ({_seeds(found)}): {tables.metric_name(found.records)} of the tuner minus "
+                    f"that of {ctx.looks[shown[0].reference].label}; bar: median, line: its 95 % bootstrap "
+                    f"interval{band}. An arrowhead at the rim is a failed run."
                 ),
                 alt=f"Dot plot of paired differences. {_outcomes(ctx, shown)}",
                 data=pairs.data(shown),
@@ -406,14 +438,18 @@ def _paired(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
 
 
 def _outcomes(ctx: Context, shown: Sequence[Comparison]) -> str:
-    """Outcomes in one sentence: who is better, who is worse, and so on."""
+    """Outcomes in one sentence: who is better, who is worse, and how many are left open."""
     groups: dict[str, list[str]] = {}
     for item in shown:
         label = f"{ctx.looks[item.tuner].label} at {'the full budget' if item.trials is None else item.at}"
         groups.setdefault(item.outcome, []).append(label)
     references = {item.reference for item in shown}
-    against = f"Against {ctx.looks[shown[0].reference].label}: " if len(references) == 1 else ""
-    return against + "; ".join(f"{outcome}: {text.listing(names)}" for outcome, names in groups.items()) + "."
+    against = f"against {ctx.looks[shown[0].reference].label}" if len(references) == 1 else "of these"
+    undecided = len(groups.pop("undecided", []))
+    if not groups:
+        return text.sentence(f"{text.plural(undecided, 'comparison')} {against}, none decided")
+    parts = [f"{outcome} {against}: {text.listing(names)}" for outcome, names in groups.items()]
+    return text.sentence("; ".join([*parts, *([f"{undecided} undecided"] if undecided else [])]))
 
 
 def _ranks(ctx: Context) -> tuple[Block, ...]:
@@ -421,20 +457,83 @@ def _ranks(ctx: Context) -> tuple[Block, ...]:
     if found is None or not len(found.table):
         return (Prose(text.sentence(ctx.analysis.reasons["ranks"])),) if "ranks" in ctx.analysis.reasons else ()
     best = found.table.iloc[0]
-    takeaway = f"{ctx.looks[best['tuner']].label} has the smallest mean rank, {text.number(best['mean_rank'], 3)}."
+    overlap = int((found.table["low"].iloc[1:] <= best["high"]).sum())
+    takeaway = text.sentence(
+        f"{ctx.looks[best['tuner']].label} has the smallest mean rank, {text.number(best['mean_rank'], 3)}"
+        + (f"; the intervals of {overlap} of {len(found.table) - 1} others overlap with its own" if overlap else "")
+    )
     workloads = text.plural(len(ctx.workloads), "workload")
+    seeds = " / ".join(dict.fromkeys(_seeds(w) for w in ctx.workloads))
     figure = Figure(
         name="ranks",
         takeaway=takeaway,
         detail=(
             f"Mean rank by test score inside each (workload, seed), over {workloads}; line: 95 % bootstrap interval "
-            f"over seeds. {found.reason}"
+            f"over the seeds of each workload ({seeds}). {text.sentence(found.reason)}".strip()
         ),
         alt=f"Dot plot of mean ranks. {takeaway}",
         data=found.table,
         draw=lambda: pairs.draw_ranks(found, ctx.looks),
     )
-    return (figure, tables.ranks(found, ctx.looks))
+    return (figure, *_diagram(ctx, found), *_ranks_over_time(ctx, found), tables.ranks(found, ctx.looks))
+
+
+def _diagram(ctx: Context, found: Ranks) -> Iterable[Block]:
+    if found.diagram is None:
+        return
+    drawn = found.diagram
+    names = [ctx.looks[str(name)].label for name in drawn.average.index]
+    if drawn.friedman_p >= ALPHA:
+        takeaway = f"Over {found.families} data families no test tells the methods apart."
+    else:
+        behind = [ctx.looks[str(name)].label for name, p in drawn.p_values[drawn.average.index[0]].items() if p < ALPHA]
+        takeaway = f"{names[0]} has the best average rank" + (
+            f", ahead of {text.listing(behind)} beyond the critical difference."
+            if behind
+            else "; it is not shown to be ahead of any other."
+        )
+    yield Figure(
+        name="critical-difference",
+        takeaway=text.sentence(takeaway),
+        detail=(
+            f"Average rank, each of n = {found.families} data families ranking the methods once; a bar joins methods "
+            f"closer than the critical difference of {text.number(drawn.critical_difference, 3)} (Nemenyi, alpha "
+            f"0.05); Friedman's test (Iman and Davenport): p {_is(text.probability(drawn.friedman_p))}."
+        ),
+        alt=f"Critical-difference diagram of {text.listing(names)}, best first. {takeaway}",
+        data=drawn.p_values.loc[drawn.average.index, drawn.average.index]
+        .rename(columns=lambda name: f"p against {name}")
+        .assign(average_rank=drawn.average)
+        .rename_axis("tuner")
+        .reset_index(),
+        draw=lambda: pairs.draw_diagram(drawn, ctx.looks),
+    )
+
+
+def _is(number: str) -> str:
+    return number.replace("<", "< ") if number.startswith("<") else f"= {number}"
+
+
+def _ranks_over_time(ctx: Context, found: Ranks) -> Iterable[Block]:
+    frame = found.over_time
+    shown = [w for w in ctx.workloads if (frame["workload"] == w.records.name).any()][:FIRST_PANELS]
+    if not shown:
+        return
+    last = frame.groupby(["workload", "tuner"], sort=False)["mean_rank"].last()
+    ends = [f"{ctx.looks[str(last[w.records.name].idxmin())].label} on {_title(w)}" for w in shown]
+    takeaway = f"The smallest mean rank at the end of the budget has {text.listing(ends)}."
+    yield Figure(
+        name="ranks-over-time",
+        takeaway=takeaway,
+        detail=(
+            "Searches ranked inside each seed by the test score of the best trial so far, mean over "
+            f"{' / '.join(dict.fromkeys(_seeds(w) for w in shown))}, without a band; those without a result yet share "
+            "the last place."
+        ),
+        alt=f"Step curves of the mean rank of each search over trained epochs. {takeaway}",
+        data=frame,
+        draw=lambda: pairs.draw_ranks_over_time(frame, ctx.looks, {w.records.name: _title(w) for w in shown}),
+    )
 
 
 def _targets(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
@@ -472,7 +571,7 @@ def _importance(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
             Figure(
                 name=_name("importance", found),
                 takeaway=takeaway,
-                detail=f"{shown.method} {text.plural(shown.trials, 'trial')}; lines: 95 % bootstrap over seeds.",
+                detail=f"{text.sentence(shown.method)} Lines: 95 % bootstrap over {_seeds(found)}.",
                 alt=f"Bars of the share of variance of each hyperparameter, heat map of the strongest pair. {takeaway}",
                 data=pd.concat(
                     [shown.main.assign(part="main"), shown.pairs.assign(part="pairs"), shown.heat.assign(part="heat")],
@@ -485,14 +584,14 @@ def _importance(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     else:
         blocks += _reason(found, "importance")
     if found.questions:
-        takeaway = " ".join(question.verdict for question in found.questions[:4])
+        takeaway = _answers(found.questions)
         blocks.append(
             Figure(
                 name=_name("levels", found),
                 takeaway=takeaway,
                 detail=(
                     f"Hollow: median over {_seeds(found)} of the typical score at this level; filled: median of the "
-                    "best score found there; lines: 95 % bootstrap interval; shaded: the untuned value."
+                    "best score found there; lines: 95 % bootstrap interval, cut at the rim; shaded: the untuned value."
                 ),
                 alt=f"Typical and best score at each level of each hyperparameter. {takeaway}",
                 data=space.question_data(found.questions),
@@ -502,6 +601,19 @@ def _importance(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
         if any(len(question.matched) for question in found.questions):
             blocks.append(tables.matched(_name("matched", found), found.records, found.questions))
     return blocks
+
+
+def _answers(questions: Sequence[Question]) -> str:
+    """The answers in one line; each is given in full in the table of the first page."""
+    names: dict[str, list[str]] = {}
+    for question in questions:
+        names.setdefault(question.answer, []).append(text.clean(question.name))
+    words_ = {
+        "better": "another value than the copied one can do better for {}",
+        "needed": "the copied value is needed for {}",
+        "open": "no other value is shown to do better for {}",
+    }
+    return text.sentence("; ".join(words_[kind].format(text.listing(names[kind])) for kind in words_ if kind in names))
 
 
 def _dots(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
@@ -520,7 +632,7 @@ def _dots(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
         else "."
     )
     every = max(1, math.ceil(len(frame) / space.MAX_DOTS))
-    thin = f" Every {every}th trial is drawn; all are in the CSV." if every > 1 else ""
+    thin = f" One trial in {every} is drawn; all are in the CSV." if every > 1 else ""
     return [
         Figure(
             name=_name("space", found),
@@ -573,11 +685,11 @@ def _curse(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     frame = noise.curse
     if len(frame):
         frame = _ordered(ctx, frame)
-        optimism = frame["optimism"].to_numpy(float)
-        flattered = int((optimism > 0).sum())
+        searches = frame[~frame["tuner"].isin(TRAINED_ONCE)]
+        flattered = int((searches["low"] > 0).sum())
         takeaway = (
-            f"{flattered} of {text.plural(len(frame), 'method')} reported a better score than the same "
-            "configuration gives when it is trained again."
+            f"{flattered} of {text.plural(len(searches), 'method')} that search reported a better score than the same "
+            "configuration gives when it is trained again, beyond a 95 % interval."
         )
         untuned = _untuned(found, "validation")
         label = f"{_score_label(found, 'validation')} (smaller is better)"
@@ -585,14 +697,17 @@ def _curse(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
             Figure(
                 name=_name("curse", found),
                 takeaway=takeaway,
-                detail=f"Medians over {_seeds(found)}; one retraining of each run's choice, off the budget, same data.",
+                detail=(
+                    f"Medians over {_seeds(found)}, the intervals are in the table; one retraining of each run's "
+                    "choice, off the budget, same data. A line joins the two, it is no interval."
+                ),
                 alt=f"Selected and retrained validation score of each method. {takeaway}",
                 data=frame,
                 draw=lambda: curse.draw(frame, untuned, ctx.looks, _name_of(found), _corner(found), label),
             )
         )
         blocks.append(tables.curse(_name("curse", found), found.records, noise, ctx.looks))
-    blocks.append(Prose(noise.margin_source))
+    blocks.append(Prose(text.sentence(noise.margin_source)))
     if len(noise.overtuning):
         shown = tables.overtuning(_name("overtuning", found), found.records, noise, ctx.looks, ctx.searchers(found))
         blocks += [shown] if shown.rows else []
@@ -629,26 +744,27 @@ def _break_even(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     main = [pair for pair in all_pairs if pair.tuner in tuners and len(pair.curve)]
     blocks: list[Block] = []
     if main:
-        takeaway = " ".join(plain(ctx, pair.sentence) for pair in main[:2])
+        takeaway = " ".join(text.sentence(plain(ctx, pair.sentence)) for pair in main[:2])
         blocks.append(
             Figure(
                 name=_name("break-even", found),
                 takeaway=takeaway,
                 detail=(
                     "Time to the same quality (the worse of the two medians), relative to the reference; below 1 the "
-                    f"tuner is faster. A marker shows where it starts to be. Medians over {_seeds(found)}."
+                    f"tuner is faster. A marker shows where it starts to be. Medians over {_seeds(found)}, without a "
+                    "band: a description, no test."
                 ),
                 alt=f"Curves of relative time over the seconds per epoch of a model. {takeaway}",
                 data=times.break_even_data(main),
                 draw=lambda: times.draw_break_even(main, ctx.looks, _title(found)),
             )
         )
-    words_ = [plain(ctx, pair.sentence) for pair in all_pairs]
+    words_ = [text.sentence(plain(ctx, pair.sentence)) for pair in all_pairs]
     return [*blocks, tables.break_even(_name("break-even", found), found.records, all_pairs, words_, ctx.looks)]
 
 
 def _effort(ctx: Context) -> tuple[Block, ...]:
-    known = [*LOOKS, "plain"]
+    known = ["plain", *LOOKS]
     paths = sorted(EXAMPLES.glob("*.py"), key=lambda p: (known.index(p.stem) if p.stem in known else 99, p.stem))
     found = efforts({path.stem: path.read_text(encoding="utf-8") for path in paths})
     return (tables.efforts(found, ctx.looks),) if found else ()
@@ -695,22 +811,20 @@ def _rerun(ctx: Context) -> tuple[Block, ...]:
     blocks: list[Block] = [
         Code("\n".join(line for line in str(manifest.get("command", "")).splitlines() if line.strip()))
     ]
-    took = _took(manifest)
-    if took is not None:
-        blocks.append(Prose(f"It took {text.seconds(took)} on the machine above, from start to end."))
+    spent = took(manifest)
+    if spent is not None:
+        workers = manifest.get("workers")
+        with_ = f" with {text.plural(int(workers), 'worker')}" if workers else ""
+        blocks.append(
+            Prose(
+                f"Expect about {text.seconds(spent)}: so long it took on the machine above{with_}, from start to end."
+            )
+        )
     blocks.append(
         Prose(
-            "Every number here comes from runs.csv, trials.csv and noise.csv beside this report; the numbers behind "
-            "each figure are in plots/, those of each table, unrounded, in tables/. The same command gives the same "
-            "bytes, times aside."
+            "Every number here comes from runs.csv, trials.csv and noise.csv of the results folder; the numbers "
+            "behind each figure are in plots/, those of each table, unrounded, in tables/. The same command gives the "
+            "same bytes, times aside."
         )
     )
     return tuple(blocks)
-
-
-def _took(manifest: dict[str, Any]) -> float | None:
-    try:
-        start, end = (datetime.fromisoformat(manifest[key]) for key in ("started", "finished"))
-        return (end - start).total_seconds()
-    except (KeyError, TypeError, ValueError):
-        return None

@@ -57,9 +57,9 @@ LOOKS: dict[str, Look] = {
     "hyperband": Look("Hyperband", "#008a64", "#3fd0a4", _DASHES["dashdot"], "D"),
     "grid_search": Look("grid search (KerasTuner)", "#aa4499", "#e58fd6", _DASHES["dot"], "v"),
     "bayesian_optimization_repaired": Look(
-        "Bayesian optimization, repaired", "#8c3a00", "#ffc499", _DASHES["long"], "^", hollow=True
+        "Bayesian optimization (repaired)", "#8c3a00", "#ffc499", _DASHES["long"], "^", hollow=True
     ),
-    "hyperband_repaired": Look("Hyperband, repaired", "#00573f", "#9fe8d0", _DASHES["dashdotdot"], "D", hollow=True),
+    "hyperband_repaired": Look("Hyperband (repaired)", "#00573f", "#9fe8d0", _DASHES["dashdotdot"], "D", hollow=True),
     "manual_grid": Look("hand-written nested loops", "#5b616a", "#b9c0ca", _DASHES["dash"], "P"),
     "untuned_restarts": Look("untuned, only retrained", "#8a6d3b", "#d3b57f", _DASHES["dot"], "X"),
     "untuned": Look("untuned (as copied)", "#7b818a", "#99a1ac", _DASHES["dot"], "o", hollow=True, width=1.4),

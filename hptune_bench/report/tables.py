@@ -28,6 +28,7 @@ from hptune_bench.report.style import Look
 
 ALIKE = "≈"
 FULL = "full budget"
+EFFORT_LABELS = {"plain": "no tuning: the plain script"}
 Looks = Mapping[str, Look]
 
 
@@ -94,8 +95,7 @@ def main(name: str, found: WorkloadAnalysis, looks: Looks, tuners: Sequence[str]
     clock = "stock_s" if has_stock else "elapsed_s"
     raw = _raw(records)
     scores = [*([early] if early else []), FULL]
-    columns = ["Method", *[f"Test score, {at}" for at in scores]]
-    columns += ["Raw test loss"] if raw else []
+    columns = ["Method", *[f"Test score, {at}" for at in scores], *[f"Raw {side} loss" for side in raw]]
     columns += [f"Validation score, {at}" for at in scores]
     columns += ["Trials", "Epochs", *([f"Time, {early}"] if early else []), f"Time, {FULL}"]
     columns += ["Failed trials", "Seeds"]
@@ -108,8 +108,7 @@ def main(name: str, found: WorkloadAnalysis, looks: Looks, tuners: Sequence[str]
         cells = [Cell(looks[tuner].label)]
         for row in ([first] if early else []) + [full]:
             cells.append(_score(row, "test"))
-        if raw:
-            cells.append(measure(raw.get(tuner, math.nan)))
+        cells += [measure(losses.get(tuner, math.nan)) for losses in raw.values()]
         for row in ([first] if early else []) + [full]:
             cells.append(_score(row, "validation"))
         cells += [count(full["trials"]), count(full["epochs"])]
@@ -124,10 +123,21 @@ def main(name: str, found: WorkloadAnalysis, looks: Looks, tuners: Sequence[str]
     )
     note = (
         f"Median over seeds [lower quartile, upper quartile]; smaller is better. Test score = {metric_name(records)} "
-        f"of the selected model; {validation}. Bold = best; {ALIKE} = not distinguishable from the best at this number "
-        f"of seeds, which does not mean equal. Time = {_clock_words(has_stock)}."
+        f"of the selected model; {validation}. {_excess_words(raw)}"
+        f"Bold = best; {ALIKE} = not distinguishable from the best at this number of seeds, which does not mean equal. "
+        f"Time = {_clock_words(has_stock)}."
     )
     return table(name, _caption(records, "The methods side by side"), columns, rows, note)
+
+
+def _excess_words(raw: Mapping[str, Any]) -> str:
+    """What an excess loss is, where there is one."""
+    if not raw:
+        return ""
+    return (
+        "Excess loss = raw loss (median at the full budget) minus the noise in that split, which no model can learn: 0 "
+        "is the law that made the data, and what was selected as best can fall below it by luck. "
+    )
 
 
 def _clock_words(has_stock: bool) -> str:
@@ -142,12 +152,25 @@ def _caption(records: Records, words: str) -> str:
     return words + (f" ({text.clean(records.data_label)} data)" if records.data_label else "")
 
 
-def _raw(records: Records) -> dict[str, float]:
-    """Median raw test loss per tuner where the test score is an excess loss: the number comparable with the post."""
-    if records.test_metric != "excess_loss" or "test_loss" not in records.runs:
-        return {}
-    groups = records.runs.dropna(subset=["test_loss"]).groupby("tuner")["test_loss"]
-    return {str(tuner): float(median(values.to_numpy(float))) for tuner, values in groups}
+def _raw(records: Records) -> dict[str, dict[str, float]]:
+    """Median raw loss per tuner where scores are excess losses: the numbers comparable with the post's.
+
+    By side (``test``, ``validation``); a side without excess losses, or without the raw ones, is left out.
+    """
+    sides = {
+        "test": "test_loss" if records.test_metric == "excess_loss" else "",
+        "validation": "best_score" if records.excess else "",
+    }
+    runs = records.runs[records.runs["finished"]]
+    losses = {
+        side: pd.to_numeric(runs[column], errors="coerce").fillna(math.inf).mask(runs["failed_run"], math.inf)
+        for side, column in sides.items()
+        if column in runs
+    }
+    return {
+        side: {str(tuner): float(median(mine.to_numpy(float))) for tuner, mine in values.groupby(runs["tuner"])}
+        for side, values in losses.items()
+    }
 
 
 def _score(row: Any, which: str) -> Cell:
@@ -295,7 +318,7 @@ def importance(name: str, records: Records, found: Importance) -> Table:
         [Cell(f"{text.clean(row['a'])} × {text.clean(row['b'])}"), measure(row["share"])]
         for _, row in found.pairs.head(5).iterrows()
     ]
-    note = f"{found.method} The forest explains {text.percent(max(found.explained, 0.0))} of the variance out of bag."
+    note = text.sentence(found.method)
     return table(
         name, _caption(records, "Importance, an estimate"), ["Hyperparameter", "Share of variance"], rows, note
     )
@@ -371,7 +394,7 @@ def ten_best(name: str, records: Records, looks: Looks) -> Table:
 
 
 def selected(name: str, records: Records, looks: Looks, tuners: Sequence[str]) -> Table:
-    """Each method's run with the best test score in the middle of its seeds is not shown: the best run of each is."""
+    """The configuration that each method's luckiest run selected."""
     names = records.hyperparameters
     rows = []
     for tuner in tuners:
@@ -394,7 +417,7 @@ def selected(name: str, records: Records, looks: Looks, tuners: Sequence[str]) -
             ]
         )
     columns = ["Method", "Seed", "Validation score", "Test score", *[text.clean(n) for n in names]]
-    note = "The run with the smallest validation score of each method."
+    note = "The run with the smallest validation score of each method: one run, its luck included."
     return table(name, _caption(records, "Best configuration of each method"), columns, rows, note)
 
 
@@ -487,14 +510,15 @@ def break_even(
         [
             Cell(looks[pair.tuner].label),
             Cell(looks[pair.reference].label),
+            Cell(sentence),
             Cell(_from(pair.seconds_per_epoch), pair.seconds_per_epoch),
             measure(pair.quality),
-            Cell(sentence),
         ]
         for pair, sentence in zip(pairs, sentences, strict=True)
     ]
-    columns = ["Method", "Against", "Faster from", "At quality", "In words"]
-    return table(name, _caption(records, "Break-even"), columns, rows, text_columns=2)
+    columns = ["Method", "Against", "In words", "Faster from", "At quality"]
+    note = "From medians, without an interval: a description of these runs, no test."
+    return table(name, _caption(records, "Break-even"), columns, rows, note, text_columns=3)
 
 
 def _from(at: float | None) -> str:
@@ -569,7 +593,14 @@ def defaults(name: str, records: Records, found: Costs, looks: Looks) -> Table:
     return table(name, _caption(records, "What KerasTuner's defaults cost"), columns, rows, note)
 
 
+def _median(values: pd.Series) -> float:
+    return float(median(values.to_numpy(float)))
+
+
 def failures(name: str, records: Records, found: Costs, looks: Looks) -> Table:
+    # What a reader of stock KerasTuner would have been left with, and what going on gave.
+    crashed = found.at_crash.astype({"score_at_crash": float, "final_score": float})
+    crashed = crashed.groupby("tuner")[["score_at_crash", "final_score"]].agg(_median)
     kinds = [kind for kind in ("diverged", "error", "timeout", "crashed") if (records.trials["status"] == kind).any()]
     rows = []
     for _, row in found.waste.iterrows():
@@ -582,6 +613,7 @@ def failures(name: str, records: Records, found: Costs, looks: Looks) -> Table:
                 Cell(f"{int(row['wasted_epochs']):,} ({text.percent(row['wasted_share'])})", row["wasted_share"]),
                 Cell(f"{int(row['stock_crashes'])} of {int(row['runs'])}", row["stock_crashes"]),
                 Cell(text.number(row["stock_crash_trial"]), row["stock_crash_trial"]),
+                *[measure(float(crashed[part].get(row["tuner"], math.nan))) for part in crashed.columns],
             ]
         )
     columns = [
@@ -591,8 +623,13 @@ def failures(name: str, records: Records, found: Costs, looks: Looks) -> Table:
         "Epochs wasted",
         "Runs in which stock KerasTuner would have raised",
         "At trial (median)",
+        f"{records.judged_by.capitalize()} score by then",
+        "In the end",
     ]
-    note = "Sums over seeds. Stock KerasTuner raises after three failed trials in a row; here the run goes on."
+    note = (
+        "Sums over seeds. Stock KerasTuner raises after three failed trials in a row; here the run goes on. The last "
+        "two columns: medians over the runs in which it would have raised."
+    )
     return table(name, _caption(records, "Failures"), columns, rows, note)
 
 
@@ -616,7 +653,7 @@ def errors(name: str, records: Records) -> Table | None:
 def efforts(items: Sequence[Effort], looks: Looks) -> Table:
     rows = [
         [
-            Cell(looks[item.method].label if item.method in looks else item.method.replace("_", " ")),
+            Cell(EFFORT_LABELS.get(item.method) or (looks[item.method].label if item.method in looks else item.method)),
             count(item.lines),
             Cell(f"+{item.added} −{item.removed}", item.lines_changed),
             count(item.choices),

@@ -107,7 +107,8 @@ def alike(values: list[float]) -> Callable[[float], str]:
 
 
 def fixed(value: float, places: int) -> str:
-    return number(value) if not math.isfinite(value) else f"{value:.{places}f}"
+    """With so many decimals; beyond a million, where no digit behind the point means anything, as ``number`` has it."""
+    return number(value) if not math.isfinite(value) or abs(value) >= 1e6 else f"{value:.{places}f}"
 
 
 def signed(value: float, places: int) -> str:

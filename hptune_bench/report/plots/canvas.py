@@ -261,6 +261,11 @@ def corner(axes: Any, words: str) -> None:
         axes.annotate(text.clean(words), (0.99, 1.02), xycoords=where, ha="right", va="bottom", **style)
 
 
+def ground() -> dict[str, Any]:
+    """The box behind words that lie on lines, so that both can be read."""
+    return {"facecolor": PAPER, "edgecolor": "none", "pad": 1.2, "alpha": 0.85}
+
+
 def legend(figure: Any, handles: Sequence[Any]) -> None:
     """A legend above the axes, in as many columns as fit beside the corner's words."""
     widths = [0.55 + 0.072 * text.columns(handle.get_label()) for handle in handles]
@@ -288,6 +293,21 @@ def y_label(figure: Any, words: str, scale: Scale) -> None:
     """One label for the score axes of all panels of a figure."""
     note = f"\n({scale.note})" if scale.note else ""
     figure.text(0.01, 0.5, words + note, rotation=90, ha="left", va="center", fontsize=9.5, multialignment="center")
+
+
+def markers(axes: Any, x: np.ndarray, y: np.ndarray, look: Look, ends: tuple[float, float], share: float) -> None:
+    """Five markers along a step curve; ``share`` in [0, 1) gives each tuner places of its own between the two ends.
+
+    The places are spread as the axis is, linear or log.
+    """
+    first, last = ends
+    parts = (np.arange(5) + 0.25 + 0.6 * share) / 5
+    log = axes.get_xscale() == "log"
+    places = first * (last / first) ** parts if log and first > 0 else first + parts * (last - first)
+    places = places[(places >= x[0]) & (places <= x[-1])]
+    heights = y[np.searchsorted(x, places, side="right") - 1]
+    keep = np.isfinite(heights)
+    axes.plot(places[keep], heights[keep], zorder=4, **marker_style(look, 5.5))
 
 
 def sprinkle(axes: Any, x: np.ndarray, y: np.ndarray, look: Look, share: float) -> None:

@@ -17,6 +17,8 @@ from hptune_bench.report.text import columns
 
 MAX_BANDS = 5
 """More bands than these hide each other: then only the medians are drawn (the bands are in the CSV)."""
+SPREAD_ENDS = 10
+"""Longest search over shortest one from which on seconds are drawn on a log axis."""
 
 
 UNTUNED = replace(LOOKS["untuned"], label="untuned", marker="")
@@ -70,11 +72,14 @@ def draw(panels: Sequence[Panel], looks: Mapping[str, Look], height: float = 3.6
 def _panel(axes: Any, panel: Panel, looks: Mapping[str, Look]) -> None:
     bands = {name: frame for name, frame in panel.curves.bands.groupby("tuner", sort=False) if name in panel.tuners}
     shown = [name for name in panel.tuners if name in bands]
-    values = _shown_values(panel, list(bands.values()))
+    last = max((float(frame["x"].max()) for frame in bands.values()), default=1.0)
+    across, first = _across(panel, list(bands.values()))
+    banded = len(shown) <= MAX_BANDS
+    values = _shown_values(panel, list(bands.values()), _start(across, first, last), banded)
     scale = canvas.scale_for(values)
     low, high = canvas.limits(values, scale)
+    canvas.apply(axes.xaxis, across, first, last)
     canvas.apply(axes.yaxis, scale, low, high)
-    last = max((float(frame["x"].max()) for frame in bands.values()), default=1.0)
     for name in shown:
         frame, look = bands[name], looks[name]
         x = np.append(frame["x"].to_numpy(float), last if len(frame) == 1 else frame["x"].max())
@@ -82,21 +87,19 @@ def _panel(axes: Any, panel: Panel, looks: Mapping[str, Look]) -> None:
             np.append(column, column[-1])
             for column in (frame[key].to_numpy(float) for key in ("lower", "median", "upper"))
         )
-        if len(shown) <= MAX_BANDS:
+        if banded:
             top = np.where(np.isfinite(upper), upper, high * 10 if high > 0 else high + 1)
             known = np.isfinite(lower)
             edges = (np.where(known, lower, np.nan), np.where(known, top, np.nan))
             axes.fill_between(x, *edges, step="post", color=look.color, alpha=0.13, linewidth=0)
         canvas.steps(axes, x, median, look, zorder=3)
-        _markers(axes, x, median, look, last, shown.index(name) / max(len(shown), 1))
+        canvas.markers(axes, x, median, look, (first, last), shown.index(name) / max(len(shown), 1))
     if math.isfinite(panel.untuned):
         axes.axhline(panel.untuned, color=UNTUNED.color, linewidth=UNTUNED.width, linestyle=UNTUNED.dash, zorder=2)
-    axes.set_xlim(0, last)
-    axes.set_xlabel(AXES[panel.curves.axis])
+    axes.set_xlabel(AXES[panel.curves.axis] + (", log axis" if across.kind == "log" else ""))
     axes.set_ylabel(panel.y_label + (f"\n({scale.note})" if scale.note else ""))
     axes.set_title(panel.title)
     canvas.corner(axes, panel.corner)
-    canvas.plain_ticks(axes.xaxis)
     ends = [_end(bands[name], looks[name]) for name in shown]
     untuned = [canvas.End(panel.untuned, UNTUNED)] if math.isfinite(panel.untuned) else []
     canvas.label_ends(axes, ends + untuned)
@@ -112,26 +115,34 @@ def _end(band: pd.DataFrame, look: Look) -> canvas.End:
     return canvas.End(y, failed, x=float(band["x"].max()))
 
 
-def _shown_values(panel: Panel, bands: list[pd.DataFrame]) -> list[float]:
-    """What the score axis has to show: all that is still on the board after a tenth of the other axis.
+def _across(panel: Panel, bands: list[pd.DataFrame]) -> tuple[canvas.Scale, float]:
+    """Scale of the horizontal axis, and where it starts.
+
+    Seconds are drawn on a log axis where one method's search lasts ten times as long as another's: on a linear one the
+    shorter of the two would be a line at the edge.
+    """
+    ends = [float(frame["x"].max()) for frame in bands]
+    firsts = [x for frame in bands for x in frame["x"].to_numpy(float)[:1] if x > 0]
+    if panel.curves.axis not in ("stock_s", "elapsed_s") or not firsts or max(ends) < SPREAD_ENDS * min(ends):
+        return canvas.Scale("linear"), 0.0
+    return canvas.Scale("log"), min(firsts)
+
+
+def _start(across: canvas.Scale, first: float, last: float) -> float:
+    """From where on the score axis has to show everything: after a tenth of a linear axis, six of a log one."""
+    return 0.1 * last if across.kind == "linear" else first * (last / first) ** 0.6
+
+
+def _shown_values(panel: Panel, bands: list[pd.DataFrame], start: float, banded: bool) -> list[float]:
+    """What the score axis has to show: all that is still on the board from ``start`` on, quartiles if they are drawn.
 
     The first random trial may be a thousand times worse than all that follows; with it in sight nothing else is.
     """
-    start = 0.1 * max((float(frame["x"].max()) for frame in bands), default=1.0)
     values = [panel.untuned]
     for frame in bands:
         at = max(int(np.searchsorted(frame["x"].to_numpy(float), start, side="right")) - 1, 0)
         values += list(frame["median"].to_numpy(float)[at:])
-        values += list(frame["lower"].to_numpy(float)[at:])
-        values.append(float(frame["upper"].iloc[-1]))
+        if banded:
+            values += list(frame["lower"].to_numpy(float)[at:])
+            values.append(float(frame["upper"].iloc[-1]))
     return values
-
-
-def _markers(axes: Any, x: np.ndarray, y: np.ndarray, look: Look, last: float, shift: float) -> None:
-    """Five markers along the curve, each tuner's at places of its own."""
-    places = (np.arange(5) + 0.25 + 0.6 * shift) / 5 * last
-    places = places[(places >= x[0]) & (places <= x[-1])]
-    at = np.searchsorted(x, places, side="right") - 1
-    heights = y[at]
-    keep = np.isfinite(heights)
-    axes.plot(places[keep], heights[keep], zorder=4, **canvas.marker_style(look, 5.5))

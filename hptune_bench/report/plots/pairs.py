@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.comparisons import Comparison
-from hptune_bench.analysis.ranks import Ranks
+from hptune_bench.analysis.ranks import Diagram, Ranks
+from hptune_bench.analysis.statistics import ALPHA
 from hptune_bench.report import text
 from hptune_bench.report.plots import canvas
 from hptune_bench.report.style import FAINT, GRID, INK, Look
@@ -155,9 +156,9 @@ def _row(axes: Any, row: int, item: Comparison, look: Look, edges: tuple[float, 
 
 
 def draw_ranks(ranks: Ranks, looks: Mapping[str, Look]) -> Any:
-    """Mean rank with its interval, best on top; with enough families a bar as long as the critical difference."""
+    """Mean rank with its interval, best on top."""
     frame = ranks.table.reset_index(drop=True)
-    figure = canvas.new(0.3 * len(frame) + 1.3, left=2.75, right=0.4, bottom=0.6, top=0.3)
+    figure = canvas.new(0.3 * len(frame) + 1.0, left=2.75, right=0.4, bottom=0.6, top=0.15)
     axes = figure.add_subplot()
     for row, item in frame.iterrows():
         look = looks[item["tuner"]]
@@ -167,11 +168,72 @@ def draw_ranks(ranks: Ranks, looks: Mapping[str, Look]) -> Any:
     axes.set_yticks(range(len(frame)), [looks[name].label for name in frame["tuner"]])
     axes.set_ylim(len(frame) - 0.5, -0.5)
     axes.set_xlim(0.8, len(frame) + 0.2)
-    if ranks.critical_difference is not None:
-        axes.plot([1, 1 + ranks.critical_difference], [-0.35, -0.35], color=INK, linewidth=1.6)
-        axes.annotate("critical difference", (1, -0.35), xytext=(0, 3), textcoords="offset points", fontsize=8.5)
     axes.grid(axis="y", visible=False)
     axes.set_xticks(range(1, len(frame) + 1))
     axes.set_xlabel("mean rank by test score (1 = best)")
     canvas.plain_ticks(axes.xaxis)
+    return figure
+
+
+def draw_diagram(found: Diagram, looks: Mapping[str, Look]) -> Any:
+    """Critical-difference diagram: a bar joins tuners whose average ranks no test tells apart."""
+    from scikit_posthocs import critical_difference_diagram
+
+    names = {name: looks[name].label for name in found.average.index}
+    # Where Friedman's test sees no difference at all, no pair may be called different.
+    p_values = found.p_values if found.friedman_p < ALPHA else found.p_values * 0 + 1.0
+    figure = canvas.new(0.2 * len(names) + 1.5, left=2.6, right=2.6, bottom=0.1, top=0.55)
+    axes = figure.add_subplot()
+    drawn = critical_difference_diagram(
+        found.average.rename(index=names),
+        p_values.rename(index=names, columns=names),
+        ax=axes,
+        alpha=ALPHA,
+        label_fmt_left="{label}  {rank:.1f} ",
+        label_fmt_right=" {rank:.1f}  {label}",
+        color_palette={looks[name].label: looks[name].color for name in names},
+        label_props={"fontsize": 9},
+        marker_props={"s": 0},
+        crossbar_props={"color": INK, "linewidth": 3, "solid_capstyle": "butt"},
+        elbow_props={"linewidth": 1.2},
+        text_h_margin=0.1,
+    )
+    for words in axes.texts:
+        words.set_color(INK)
+    for (bar,) in drawn["crossbars"]:
+        # The library walks over sets, whose order differs from run to run: two ends say the same.
+        at = bar.get_xdata()
+        bar.set_data([min(at), max(at)], bar.get_ydata()[:2])
+    for name, rank in found.average.items():
+        axes.plot([rank], [0], clip_on=False, zorder=5, **canvas.marker_style(looks[str(name)], 6.5))
+    axes.grid(visible=False)
+    axes.spines["top"].set_visible(True)
+    axes.set_xlim(0.9, len(names) + 0.1)
+    axes.set_xticks(range(1, len(names) + 1))
+    axes.xaxis.set_label_position("top")
+    axes.set_xlabel(f"average rank (1 = best); critical difference {text.number(found.critical_difference, 2)}")
+    return figure
+
+
+def draw_ranks_over_time(over_time: pd.DataFrame, looks: Mapping[str, Look], titles: Mapping[str, str]) -> Any:
+    """Mean rank of each search over trained epochs, one panel per workload of ``titles``; 1, the best, on top."""
+    height = max(3.0, 0.17 * over_time["tuner"].nunique() + 1.1)
+    figure = canvas.new(height * len(titles), left=0.8, right=2.7, bottom=0.55, top=0.4)
+    figure.subplots_adjust(hspace=0.95 / (height - 0.95))
+    for index, (workload, title) in enumerate(titles.items()):
+        axes = figure.add_subplot(len(titles), 1, index + 1)
+        here = over_time[over_time["workload"] == workload]
+        groups = dict(iter(here.groupby("tuner", sort=False)))
+        ends, last = [], float(here["spent_epochs"].max())
+        canvas.apply(axes.xaxis, canvas.Scale("linear"), 0.0, last)
+        canvas.apply(axes.yaxis, canvas.Scale("linear"), len(groups) + 0.2, 0.8)
+        for place, (name, frame) in enumerate(groups.items()):
+            x, y = frame["spent_epochs"].to_numpy(float), frame["mean_rank"].to_numpy(float)
+            canvas.steps(axes, x, y, looks[str(name)])
+            canvas.markers(axes, x, y, looks[str(name)], (0.0, last), place / len(groups))
+            ends.append(canvas.End(float(y[-1]), looks[str(name)]))
+        axes.set_xlabel("trained epochs")
+        axes.set_ylabel("mean rank so far (1 = best)")
+        axes.set_title(title)
+        canvas.label_ends(axes, ends)
     return figure

@@ -18,6 +18,8 @@ from hptune_bench.report.text import value as show
 
 MAX_DOTS = 2000
 """More trials than these are thinned (every k-th) in the picture, never in its CSV."""
+MAX_TICKS = 11
+"""A stepped range with at most so many values has a tick at each of them."""
 EXPLODED = 30
 """Spreads of the best nine tenths of the scores above the best one, beyond which a trial is drawn as exploded."""
 
@@ -83,6 +85,8 @@ def draw_dots(
             axes.set_xlim(-0.6, len(ticks) - 0.4)
         else:
             canvas.plain_ticks(axes.xaxis)
+            if hp.get("step") and 1 < (count := round((hp["high"] - hp["low"]) / hp["step"]) + 1) <= MAX_TICKS:
+                axes.set_xticks(np.linspace(hp["low"], hp["high"], count))
         canvas.apply(axes.yaxis, scale, low, _above(scale, low, high))
         copied = _positions(pd.Series([untuned.get(hp["name"])]), hp)[0][0] if hp["name"] in untuned else math.nan
         if math.isfinite(copied):
@@ -293,7 +297,9 @@ def _heat(axes: Any, heat: pd.DataFrame) -> None:
     for words, color in zip(axes.texts, mesh.get_facecolors(), strict=False):
         words.set_color("#000000" if _luminance(color) > 0.179 else "#ffffff")
     axes.grid(visible=False)
-    axes.set_xticklabels([_level(level) for level in order[1]], rotation=30, ha="right", fontsize=8)
+    words = [_level(level) for level in order[1]]
+    turned = {"rotation": 30, "ha": "right"} if sum(map(len, words)) > 24 else {"rotation": 0}
+    axes.set_xticklabels(words, fontsize=8, **turned)
     axes.set_yticklabels([_level(level) for level in order[0]], rotation=0, fontsize=8)
     axes.set_xlabel(shorten(b, 24))
     axes.set_ylabel(shorten(a, 24))

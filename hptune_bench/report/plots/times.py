@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from hptune_bench.analysis.costs import BreakEven
 from hptune_bench.analysis.targets import Targets
 from hptune_bench.report import text
 from hptune_bench.report.plots import canvas
-from hptune_bench.report.style import FAINT, INK, Look
+from hptune_bench.report.style import FAINT, Look
 
 PARTS = {
     "training": ("training", "#0072b2", ""),
@@ -23,6 +24,8 @@ PARTS = {
     "other": ("everything else", "#dcc48e", "xxx"),
 }
 """Columns of ``Costs.time``, each with words, colour and hatch."""
+SPREAD_TIMES = 20
+"""Last over first hitting time from which on the runtime ECDF has a log axis."""
 
 
 def draw_ecdf(targets: Targets, tuners: Sequence[str], looks: Mapping[str, Look], title: str, corner: str) -> Any:
@@ -31,18 +34,22 @@ def draw_ecdf(targets: Targets, tuners: Sequence[str], looks: Mapping[str, Look]
     ends = []
     last = float(targets.ecdf["x"].max()) if len(targets.ecdf) else 1.0
     groups = dict(iter(targets.ecdf.groupby("tuner", sort=False)))
-    for name in tuners:
-        if name in groups:
-            x, y = groups[name]["x"].to_numpy(float), groups[name]["fraction"].to_numpy(float)
-            canvas.steps(axes, np.append(x, last), np.append(y, y[-1]), looks[name])
-            ends.append(canvas.End(float(y[-1]), looks[name]))
-    axes.set_ylim(-0.02, 1.02)
-    axes.set_xlim(0, last)
-    axes.set_xlabel(AXES[targets.axis])
+    times = targets.ecdf["x"].to_numpy(float)
+    first = float(times[times > 0].min()) if (times > 0).any() else last
+    log = last >= SPREAD_TIMES * first
+    canvas.apply(axes.xaxis, canvas.Scale("log" if log else "linear"), first / 1.1 if log else 0.0, last)
+    canvas.apply(axes.yaxis, canvas.Scale("linear"), -0.02, 1.02)
+    for place, name in enumerate(name for name in tuners if name in groups):
+        x, y = groups[name]["x"].to_numpy(float), groups[name]["fraction"].to_numpy(float)
+        x, y = np.append(x, last), np.append(y, y[-1])
+        canvas.steps(axes, x, y, looks[name])
+        # Curves that end at the same share lie on each other: their markers tell them apart.
+        canvas.markers(axes, x, y, looks[name], (first if log else 0.0, last), place / max(len(tuners), 1))
+        ends.append(canvas.End(float(y[-1]), looks[name]))
+    axes.set_xlabel(AXES[targets.axis] + (", log axis" if log else ""))
     axes.set_ylabel("share of (seed, target) pairs reached")
     axes.set_title(title)
     canvas.corner(axes, corner)
-    canvas.plain_ticks(axes.xaxis)
     canvas.label_ends(axes, ends)
     return figure
 
@@ -95,7 +102,7 @@ def break_even_data(pairs: Sequence[BreakEven]) -> pd.DataFrame:
 def draw_break_even(pairs: Sequence[BreakEven], looks: Mapping[str, Look], title: str) -> Any:
     """Time of the tuner over time of the reference, one panel per reference; below 1 the tuner is faster."""
     references = list(dict.fromkeys(pair.reference for pair in pairs))
-    figure = canvas.new(2.9 * len(references), left=0.8, right=2.7, bottom=0.55, top=0.4)
+    figure = canvas.new(2.9 * len(references), left=0.8, right=3.2, bottom=0.55, top=0.4)
     figure.subplots_adjust(hspace=0.3)
     for index, reference in enumerate(references):
         axes = figure.add_subplot(len(references), 1, index + 1)
@@ -131,15 +138,7 @@ def draw_break_even(pairs: Sequence[BreakEven], looks: Mapping[str, Look], title
             at = pair.seconds_per_epoch
             if at and math.isfinite(at) and x.min() <= at <= x.max():
                 axes.plot([at], [1.0], zorder=4, **canvas.marker_style(look, 10))
-                axes.annotate(
-                    f"{text.number(at, 2)} s",
-                    (at, 1),
-                    # Crossings can lie close together: each tuner's label has a height of its own.
-                    xytext=(3, 7 + 12 * place),
-                    textcoords="offset points",
-                    fontsize=8.5,
-                    color=INK,
-                )
+                look = replace(look, label=f"{look.label}, from {text.number(at, 2)} s")
             ends.append(canvas.End(float(ratio[-1]) if len(ratio) else math.nan, look))
         axes.set_ylabel(f"time ÷ time of\n{looks[reference].label}")
         if index == len(references) - 1:

@@ -127,5 +127,15 @@ def _note(
 ) -> None:
     where: Any = (across, "axes fraction")
     axes.annotate(
-        words, at, xycoords=where, xytext=shift, textcoords="offset points", ha=ha, va=va, fontsize=8, color=FAINT
+        words,
+        at,
+        xycoords=where,
+        xytext=shift,
+        textcoords="offset points",
+        ha=ha,
+        va=va,
+        fontsize=8,
+        color=FAINT,
+        bbox=canvas.ground(),
+        zorder=5,
     )

@@ -166,7 +166,7 @@ def test_where_nothing_is_decided_one_sentence_says_so() -> None:
     assert [s.about for s in analysis.verdict] == ["gain", "null", "tuner", "trials", "cost"]
     null = analysis.verdict[1].text
     assert null.count("merely retraining it") == 2
-    assert "which alone shows no lead" in analysis.verdict[2].text
+    assert "that alone shows no lead" in analysis.verdict[2].text
     assert "everything is undecided" in analysis.verdict[3].text
     assert not any("times as fast" in s.text for s in analysis.verdict), "no ratio without an interval"
 

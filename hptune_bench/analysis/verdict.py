@@ -374,12 +374,12 @@ def _gains(judged: tuple[Judged, ...]) -> list[Sentence]:
             continue
         ends = " to ".join(dict.fromkeys(number(g) for g in (min(gains), max(gains))))
         noise = f", retraining noise {number(w.noise.margin)}" if w.noise.margin is not None else ""
-        parts.append(f"{ends} on {w.records.name} (merely retraining it: by {number(null)}{noise})")
+        parts.append(f"{ends} on {w.records.name} (merely retraining it: {number(null)}{noise})")
     if not parts:
         return []
     more = f"; {len(parts) - 3} more workloads are in the tables" if len(parts) > 3 else ""
-    text = f"Compared with the untuned configuration the median {judged[0].records.judged_by} score is lower"
-    return [Sentence(f"{text} by {listing(parts[:3])}{more}.", "null")]
+    text = f"Median gain over the untuned configuration (by how much the {judged[0].records.judged_by} score is lower)"
+    return [Sentence(f"{text}: {listing(parts[:3])}{more}.", "null")]
 
 
 def _lowest(judged: tuple[Judged, ...], full: list[Comparison]) -> list[Sentence]:
@@ -394,7 +394,7 @@ def _lowest(judged: tuple[Judged, ...], full: list[Comparison]) -> list[Sentence
             ahead.append(any((c.workload, c.tuner, c.outcome) == (w.records.name, best, "better") for c in full))
     if not parts:
         return []
-    shown = "" if any(ahead) else ", which alone shows no lead"
+    shown = "" if any(ahead) else "; that alone shows no lead"
     return [Sentence(f"The lowest median {judged[0].records.judged_by} score has {listing(parts)}{shown}.", "tuner")]
 
 

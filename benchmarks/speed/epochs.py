@@ -91,13 +91,23 @@ def trial_rows(trials: int) -> list[dict[str, Any]]:
     """Whole trials of random configurations of ``digits``, where nearly every one is a new structure.
 
     Building and compiling are included; the trainers start cold, after one training that imports what they need. One
-    row per trainer: the mean trial and the slowest.
+    row per trainer: the mean trial and the slowest, of full length and with the workload's early stopping.
     """
+    from hptune_bench.workloads.digits import Digits
+
+    class Full(Digits):
+        patience = None
+
+    return [
+        *_trials(Full(), trials, f"trial of digits, {trials} new structures, 50 epochs"),
+        *_trials(Digits(), trials, f"trial of digits, {trials} new structures, early stopping"),
+    ]
+
+
+def _trials(workload: Any, trials: int, label: str) -> list[dict[str, Any]]:
     from hptune_bench.interfaces import Job
     from hptune_bench.training import make_trainer
-    from hptune_bench.workloads.digits import workload as digits
 
-    workload = digits()
     rng = np.random.default_rng(0)
     configurations = [workload.space.sample(rng) for _ in range(trials)]
 
@@ -113,8 +123,8 @@ def trial_rows(trials: int) -> list[dict[str, Any]]:
     means = {name: [sum(values) / trials] for name, values in seconds.items()}
     slowest = {name: [max(values)] for name, values in seconds.items()}
     return [
-        *summary(means, "fit", what=f"mean trial of digits, {trials} new structures"),
-        *summary(slowest, "fit", what=f"slowest trial of digits, {trials} new structures"),
+        *summary(means, "fit", what=f"mean {label}"),
+        *summary(slowest, "fit", what=f"slowest {label}"),
     ]
 
 

@@ -12,6 +12,7 @@ import hashlib
 import math
 import random
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -371,25 +372,48 @@ def _train(setup: RunSetup, contents: Contents) -> Check:
 
 
 def _compare(name: str, trials: list[Entry], again: list[Entry]) -> Check:
-    """Identical to the bit, equivalent within ``TOLERANCE``, or different, with the first place."""
-    worst, place = 0.0, ""
+    """Each trial identical to the bit, equivalent within ``TOLERANCE``, or different; how many of each, and where."""
+    counts: Counter[str] = Counter()
+    first, worst, place = "", 0.0, ""
     for old, new in zip(trials, again, strict=False):
         if old["status"] in ("timeout", "crashed"):
+            counts["not comparable"] += 1
             continue
-        if (old["status"], old["epochs"]) != (new["status"], new["epochs"]):
-            was, now = f"{old['status']} after {old['epochs']}", f"{new['status']} after {new['epochs']} epochs"
-            return Check(name, "differs", f"trial {old['trial']} was {was}, now {now}")
-        for metric, values in old["history"].items():
-            for epoch, (then, now) in enumerate(zip(values, new["history"][metric], strict=True), start=1):
-                if _same(then, now):
-                    continue
-                relative = abs(then - now) / max(abs(then), 1e-12)
-                if not relative <= worst:
-                    worst, place = relative, f"trial {old['trial']}, epoch {epoch}, {metric}: {then!r}, now {now!r}"
-                if not relative <= TOLERANCE:
-                    return Check(name, "differs", f"first at {place} ({relative:.1e} apart)")
+        relative, where = _apart(old, new)
+        kind = "identical" if relative == 0 else "equivalent" if relative <= TOLERANCE else "different"
+        counts[kind] += 1
+        if kind == "different" and not first:
+            first = where
+        elif kind == "equivalent" and relative > worst:
+            worst, place = relative, where
+    words = ", ".join(f"{number} {kind}" for kind, number in counts.items())
+    if first:
+        return Check(name, "differs", f"{words}; first different: {first}")
     if len(again) < len(trials):
         return Check(name, "differs", f"only {len(again)} of {len(trials)} trials could be trained again")
     if worst:
-        return Check(name, "ok", f"equivalent: {len(trials)} trials, at most {worst:.1e} apart, at {place}")
-    return Check(name, "ok", f"identical: {len(trials)} trials to the bit")
+        return Check(name, "ok", f"equivalent: {words}; furthest apart: {place}")
+    return Check(name, "ok", f"identical: {counts['identical']} trials to the bit")
+
+
+def _apart(old: Entry, new: Entry) -> tuple[float, str]:
+    """The largest relative difference of two trainings of one trial, inf where they cannot be compared, and its place.
+
+    The place of a difference beyond ``TOLERANCE`` is that of the first one.
+    """
+    if (old["status"], old["epochs"]) != (new["status"], new["epochs"]):
+        was, now = f"{old['status']} after {old['epochs']}", f"{new['status']} after {new['epochs']} epochs"
+        return math.inf, f"trial {old['trial']} was {was}, now {now}"
+    worst, place = 0.0, ""
+    for epoch in range(old["epochs"]):
+        for metric, values in old["history"].items():
+            then, now = values[epoch], new["history"][metric][epoch]
+            if _same(then, now):
+                continue
+            relative = abs(then - now) / max(abs(then), 1e-12)
+            where = f"trial {old['trial']}, epoch {epoch + 1}, {metric}: {then!r}, now {now!r} ({relative:.1e} apart)"
+            if not relative <= TOLERANCE:
+                return math.inf, where
+            if relative > worst:
+                worst, place = relative, where
+    return worst, place

@@ -20,7 +20,11 @@ from hptune_bench.files import write_atomic
 from hptune_bench.interfaces import Direction
 from hptune_bench.records import FORMULA, EpochRecord, NoiseRecord, Record, RunRecord, TrialRecord, row
 from hptune_bench.search_space import canonical
+from hptune_bench.tuners import built_in
 from hptune_bench.tuners.stock_rule import stock_would_stop_at
+
+STOCK = frozenset(name for name, info in built_in().items() if info.family == "keras_tuner")
+"""Tuners that are KerasTuner's as pip installs them: only of these can be said where stock would have stopped."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ def records_of(
         best_trial=best["trial"] if best else None,
         best_score=best["score"] if best else math.inf,
         best_epoch=best["best_epoch"] if best else None,
-        stock_would_stop_at=stock_would_stop_at([trial.reported for trial in trials]),
+        stock_would_stop_at=stock_would_stop_at([trial.reported for trial in trials]) if run.tuner in STOCK else None,
         test_score=best["test_score"] if best else None,
         facts=contents.entries[0].get("facts", {}),
         test=best["test"] if best else {},

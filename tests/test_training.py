@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import types
@@ -312,21 +313,6 @@ def test_two_processes_agree_to_the_bit_whatever_they_trained_before(tmp_path: A
 # --- what is not compiled, or not shared ---------------------------------------------------------------------------
 
 
-def image_rows(seed: int) -> Data:
-    rng = np.random.default_rng(seed)
-    x, y = rng.normal(size=(80, 8, 1)).astype(np.float32), rng.normal(size=(80, 1)).astype(np.float32)
-    return Data(Split(x[:50], y[:50]), Split(x[50:], y[50:]), None)
-
-
-def convolution(hp: Any, data: Data) -> Any:
-    import keras
-
-    layers = [keras.Input((8, 1)), keras.layers.Conv1D(2, 3), keras.layers.Flatten(), keras.layers.Dense(1)]
-    model = keras.Sequential(layers)
-    model.compile(optimizer="sgd", loss="mse")
-    return model
-
-
 def own_train_step(hp: Any, data: Data) -> Any:
     import keras
 
@@ -351,7 +337,6 @@ def eager(hp: Any, data: Data) -> Any:
 @pytest.mark.parametrize(
     ("build", "load", "reason"),
     [
-        (convolution, image_rows, "Conv1D"),
         (own_train_step, numbers, "its own train_step"),
         (eager, numbers, "eagerly"),
     ],
@@ -380,6 +365,50 @@ def test_what_cannot_be_compiled_falls_back_to_fit(monkeypatch: pytest.MonkeyPat
         assert_identical(train(ours), expected)
     assert len(tried) == 1, "the refusal is remembered"
     assert "cannot be compiled (NotImplementedError)" in ours.note
+
+
+CONVOLUTIONS = (
+    "Conv1D",
+    "Conv2D",
+    "Conv3D",
+    "Conv1DTranspose",
+    "Conv2DTranspose",
+    "SeparableConv2D",
+    "DepthwiseConv2D",
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "engine"), [*((kind, "loop") for kind in CONVOLUTIONS), ("Conv1D", "xla"), ("SeparableConv1D", "xla")]
+)
+def test_convolutions_equal_fit_to_the_bit_and_are_never_compiled_by_xla(kind: str, engine: Any) -> None:
+    sides = int(re.search(r"[123](?=D)", kind)[0])  # type: ignore[index]
+
+    def load(seed: int) -> Data:
+        rng = np.random.default_rng(seed)
+        x, y = rng.normal(size=(110, *(6,) * sides, 2)).astype(np.float32), rng.normal(size=(110, 1))
+        return Data(Split(x[:50], y[:50]), Split(x[50:80], y[50:80]), Split(x[80:], y[80:]))
+
+    def build(hp: Any, data: Data) -> Any:
+        import keras
+
+        layer = getattr(keras.layers, kind)
+        first = layer(3, activation="relu") if kind.startswith("Depthwise") else layer(4, 3, activation="relu")
+        model = keras.Sequential([keras.Input(data.train.x.shape[1:]), first, keras.layers.Flatten()])
+        model.add(keras.layers.Dense(1))
+        model.compile(optimizer="adam", loss="mse", metrics=["mae"])
+        return model
+
+    ours = make_trainer("compiled", Small(build, load, engine=engine))
+    mine, expected = train(ours), train(make_trainer("stock", Small(build, load)))
+    assert_identical(mine, expected)
+    assert dict(mine.test()) == dict(expected.test())
+    assert [current.plan.xla for current in ours.engines.values()] == [False]
+    if engine == "xla":
+        assert "loop engine" in ours.note
+        assert "convolutions" in ours.note
+    else:
+        assert ours.note is None
 
 
 def test_random_layers_are_never_compiled_by_xla() -> None:

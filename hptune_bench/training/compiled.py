@@ -143,8 +143,8 @@ class CompiledTrainer:
 
     def _plan(self, model: Any, fit: Fit) -> Plan:
         xla = self.workload.engine == "xla"
-        if xla and structure.draws_random_numbers(model):
-            self._remark("uses the loop engine: XLA draws other random numbers")
+        if xla and (reason := structure.why_no_xla(model)) is not None:
+            self._remark(f"uses the loop engine: {reason}")
             xla = False
         return Plan(
             xla=xla,

@@ -42,9 +42,15 @@ def why_stock(model: Any) -> str | None:
         return "the model asks to run eagerly"
     if tf.distribute.has_strategy():
         return "a distribution strategy is active"
-    convolution = next((layer for layer in layers(model) if type(layer).__name__.startswith(_CONVOLUTIONS)), None)
-    if convolution is not None:
-        return f"{type(convolution).__name__} is left to it: a compiled loop was slower for convolutions of sequences"
+    return None
+
+
+def why_no_xla(model: Any) -> str | None:
+    """Why the graph must be run as it is where a workload asks for XLA; None if XLA does the same, and soon enough."""
+    if draws_random_numbers(model):
+        return "XLA draws other random numbers"
+    if any(type(layer).__name__.startswith(_CONVOLUTIONS) for layer in layers(model)):
+        return "XLA is slow at the gradients of convolutions"
     return None
 
 

@@ -1,6 +1,6 @@
 """The same digits and a small convolutional network.
 
-The compiled trainer leaves convolutions to stock ``model.fit``. Importing this module does not import TensorFlow.
+Importing this module does not import TensorFlow.
 """
 
 from __future__ import annotations
@@ -33,9 +33,8 @@ class DigitsCnn(Digits):
     name = "digits_cnn"
     title = "handwritten digits, convolutions"
     teaches = (
-        "The digits again, with a network that sees neighbouring pixels, and only ten epochs to learn in. It is "
-        "trained by plain Keras, so its seconds are those that a reader would wait. Each seed splits the same images "
-        "anew, as in digits."
+        "The digits again, with a network that sees neighbouring pixels, and only ten epochs to learn in: what learns "
+        "slowly is not learned at all. Each seed splits the same images anew, as in digits."
     )
     full_epochs = 10
     patience = None

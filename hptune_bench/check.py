@@ -36,6 +36,10 @@ MOST_ROWS = 20_000
 """Rows of a split that are compared with those of another."""
 SHARED = 0.01
 """Share of a split's rows that may stand in another by chance."""
+HEAD = 30
+"""Numbers of a vocabulary that are too frequent for their neighbours to be alike."""
+MOST_WORDS = 1_000_000
+"""Whole numbers from this one on are no words of a vocabulary."""
 EXPLODED = 10.0
 """Multiples of the score of a model that has learned nothing from which a probe counts as diverged."""
 
@@ -187,13 +191,18 @@ def _shared_rows(workload: Workload, data: Data) -> Iterator[Finding]:
 
 
 def _leaks(workload: Workload, data: Data, portraits: _Portraits) -> Iterator[Finding]:
-    """Preprocessing that depends on validation rows: they are exchanged, and what the model is must not change."""
+    """Preprocessing that depends on validation rows.
+
+    They are exchanged, and neither the model nor the prepared training rows must change. What was fitted before this
+    workload got its rows shows in them: a mean of all rows, or words numbered by their frequency in all rows.
+    """
     count = min(len(data.validation), len(data.train))
     other = Data(data.train, _head(data.train, count), None, data.facts, data.extra)
-    parts = ("constants", "weights", "rows") if not portraits.draws else ("constants", "weights")
     before, after = portraits.of(workload.untuned), portraits.of(workload.untuned, other)
-    leaking = any(before[part] != after[part] for part in parts)
-    if leaking or _fitted_on_all(portraits.model, data):
+    leaking = any(before[part] != after[part] for part in ("constants", "weights"))
+    rows = [digest_of(workload.prepare(workload.untuned, each).train) for each in (data, data, other)]
+    leaking |= rows[0] == rows[1] != rows[2]
+    if leaking or _fitted_on_all(portraits.model, data) or _numbered_by_all(workload, data):
         yield Finding(
             "preprocessing",
             f"{workload.name}: preprocessing is fitted on validation rows, too",
@@ -221,6 +230,49 @@ def _fitted_on_all(model: Any, data: Data) -> bool:
                 if apart > 1e-5 * (np.abs(own).max() + 1e-12) and np.abs(mean - every).max() < 0.05 * apart:
                     return True
     return False
+
+
+def _numbered_by_all(workload: Workload, data: Data) -> bool:
+    """Whether whole-number inputs are numbered by frequency in training and validation rows together.
+
+    A tokeniser numbers words by their frequency in the rows that it is fitted on. Neighbours in the numbering are then
+    about equally frequent in those rows, and if validation rows are among them, a word that is rarer in the training
+    rows than its neighbour must be more frequent in the validation rows: the two differences go against each other.
+    Fitted on the training rows alone, they know nothing of each other.
+    """
+    ends = [{**workload.untuned, hp.name: workload.hand_picked[hp.name][-1]} for hp in workload.space]
+    for configuration in (workload.untuned, *ends):
+        prepared = workload.prepare(_complete(workload.space, configuration), data)
+        others = _columns(prepared.validation)
+        for name, column in _columns(prepared.train).items():
+            if column.ndim < 2 or column.dtype.kind not in "iu" or column.min() < 0 or column.max() >= MOST_WORDS:
+                continue
+            if _against_each_other(column, others[name]):
+                return True
+        if prepared is data:
+            break
+    return False
+
+
+def _against_each_other(train: np.ndarray, validation: np.ndarray) -> bool:
+    """Whether differences between the counts of neighbouring numbers are correlated negatively in two splits.
+
+    The first numbers are left out: there are padding and unknown words among them, and true differences are large.
+    """
+    size = int(max(train.max(), validation.max())) + 1
+    counts = np.array([np.bincount(split.ravel(), minlength=size) for split in (train, validation)], dtype=float)
+    counts = counts[:, HEAD:]
+    total = counts.sum(axis=0)
+    weight = np.sqrt(total[1:] + total[:-1])  # the standard deviation of a difference of two counts
+    known = weight > 0
+    half = len(total) // 2
+    if known.sum() < 100 or total[:half].sum() < 2 * total[half:].sum():
+        return False  # too few, or not numbered by frequency
+    one, two = np.diff(counts)[:, known] / weight[known]
+    if not one.any() or not two.any():
+        return False
+    correlation = float(np.corrcoef(one, two)[0, 1])
+    return correlation < -max(0.2, 5 / math.sqrt(known.sum()))
 
 
 class _Portraits:

@@ -1,5 +1,6 @@
 """The linter finds what it says it finds, and is silent about a healthy workload."""
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -9,9 +10,12 @@ from toy import ToyWorkload
 
 from hptune_bench.check import before_training, budget, hyperband_iteration, probe
 from hptune_bench.execution.ledger import Limits
-from hptune_bench.interfaces import Data, Outcome
+from hptune_bench.interfaces import Data, Outcome, Split
 from hptune_bench.registry import make_workload
 from hptune_bench.search_space import Float, Int, Space
+from hptune_bench.workloads import review_splits
+from hptune_bench.workloads.review_sentiment import ReviewSentiment
+from hptune_bench.workloads.text import encode, ranks
 
 EXAMPLES = Path(__file__).parent.parent / "benchmarks" / "examples" / "own"
 HEALTHY = """
@@ -95,6 +99,7 @@ def test_the_notebooks_dead_hyperparameter_is_found() -> None:
     assert "'vocab_count' changes neither" in found["dead"]
     assert "word_count" not in found["dead"]
     assert "fresh_sample" in found
+    assert "fitted on validation rows" in found["preprocessing"]
     assert "no_test" in found
 
 
@@ -124,6 +129,31 @@ def test_each_mistake_is_found_alone(tmp_path: Path, key: str, old: str, new: st
     found = findings(own(tmp_path, HEALTHY.replace(old, new)))
     assert list(found) == [key]
     assert words in found[key]
+
+
+class Tokenised(ReviewSentiment):
+    """The corrected workload, but for a vocabulary that was fitted on all rows before they were parted."""
+
+    def load(self, seed: int) -> Data:
+        drawn = review_splits.draw(None, self.reviews, "sample", seed)
+        x = encode(drawn.texts, ranks(drawn.texts, drawn.words), 100)
+        half = self.reviews // 2
+        return Data(Split(x[:half], drawn.y[:half]), Split(x[half:], drawn.y[half:]), None)
+
+
+class Centred(ReviewSentiment):
+    """The corrected workload, but for a preparation that looks at the validation rows."""
+
+    def prepare(self, configuration, data: Data) -> Data:
+        prepared = super().prepare(configuration, data)
+        centred = prepared.train.x - prepared.validation.x.mean()
+        return dataclasses.replace(prepared, train=Split(centred, prepared.train.y))
+
+
+@pytest.mark.parametrize("kind", [Tokenised, Centred])
+def test_preprocessing_that_has_seen_validation_rows_is_found(kind: type) -> None:
+    found = findings(kind(reviews=1001))
+    assert "fitted on validation rows" in found["preprocessing"]
 
 
 # --- with trainings ------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 BENCH := $(RUN) -m hptune_bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench smoke publish reproduce report speed test lint format lock clean
+.PHONY: help setup bench smoke publish workloads reproduce report speed test lint format lock clean
 
 help: ## Show what can be done
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,10 @@ smoke: setup ## Run every tuner on both problems with tiny budgets
 publish: setup ## Make results/published/post again, with 30 seeds
 	$(BENCH) run benchmarks/post.toml --seeds 30 --out results/published/post
 	$(RUN) -m benchmarks.readme
+
+workloads: setup ## Measure what there is to win on each workload (about a quarter of an hour on two cores)
+	$(BENCH) run benchmarks/workloads.toml --out results/published/workloads
+	$(RUN) -m benchmarks.workloads
 
 reproduce: setup ## Check the published results, and do a sample of their runs again (all: make reproduce RUNS=all)
 	$(BENCH) verify results/published/post --rerun $(RUNS)

@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from pathlib import Path
+
+from benchmarks.marked import fill
 
 FOLDER = Path("results/published/post")
 README = Path("README.md")
-BEGIN, END = "<!-- results:begin -->\n", "<!-- results:end -->\n"
 COLUMNS = ("Method", "Test score", "Time, full", "Seeds")
 
 
@@ -48,18 +47,5 @@ def table(markdown: str) -> str:
     return "\n".join(f"| {' | '.join(line[index] for index in kept)} |" for line in lines) + "\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    arguments = parser.parse_args()
-    text = README.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    wanted = f"{before}{BEGIN}\n{block(FOLDER)}\n{END}{after}"
-    if arguments.check:
-        sys.exit(None if wanted == text else f"{README} is not what {FOLDER} gives: run python -m benchmarks.readme")
-    README.write_text(wanted, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    fill(README, block(FOLDER), str(FOLDER), "benchmarks.readme")

@@ -86,7 +86,9 @@ def run(
         str | None, typer.Option(help="Budget of every run: 20trainings, 500epochs, 20trials or 60s.")
     ] = None,
     trainer: Annotated[str | None, typer.Option(help="compiled, stock or fake, instead of the file's.")] = None,
-    data: Annotated[str | None, typer.Option(help="Own model: a CSV file with a header.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Own model: a CSV file with a header. The review problem: a file of reviews.")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="Own model: the column of --data to predict.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Own model: epochs of a full training.")] = None,
     report: Annotated[bool, typer.Option(help="Write the report; without it, tables only.")] = True,
@@ -210,7 +212,9 @@ def check(
     workload: Annotated[
         str, typer.Argument(help="A workload, or a model of your own (my_model.py:build_model).", show_default=False)
     ],
-    data: Annotated[str | None, typer.Option(help="Own model: a CSV file with a header.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Own model: a CSV file with a header. The review problem: a file of reviews.")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="Own model: the column of --data to predict.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Own model: epochs of a full training.")] = None,
     budget: Annotated[str, typer.Option(help="The budget that is planned.")] = "20trainings",
@@ -344,9 +348,33 @@ def _definition(benchmark: str, own: Mapping[str, str | int | None]) -> Benchmar
     options = {key: value for key, value in own.items() if value is not None}
     if own_file.is_own(benchmark):
         return own_benchmark(benchmark, options)
+    definition = read_benchmark(Path(benchmark))
+    texts = options.pop("data", None)
     if options:
         raise UserError(f"--{min(options)} is for a model of your own; a benchmark file says it itself, under options")
-    return read_benchmark(Path(benchmark))
+    return definition if texts is None else _on_data(definition, str(texts))
+
+
+def _on_data(definition: Benchmark, data: str) -> Benchmark:
+    """The benchmark with a file in place of the simulated reviews.
+
+    Raises:
+        UserError: none of its workloads reads a file.
+    """
+    from hptune_bench import registry
+    from hptune_bench.benchmark import validate
+    from hptune_bench.workloads import own_file
+
+    table = definition.model_dump(exclude_none=True, exclude_defaults=True)
+    readers = 0
+    for entry in table["workloads"]:
+        options = entry.get("options", {})
+        if own_file.SOURCE not in options and registry.takes(entry["name"], "data"):
+            entry["options"] = {**options, "data": data}
+            readers += 1
+    if not readers:
+        raise UserError(f"--data {data}: no workload of {definition.name} reads a file of reviews; leave it out")
+    return validate(table, "command line")
 
 
 def _narrowed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import inspect
 import json
@@ -14,7 +13,7 @@ import numpy as np
 
 from hptune_bench.execution.seeds import data_seed
 from hptune_bench.interfaces import Split, Workload
-from hptune_bench.search_space import Hyperparameter
+from hptune_bench.search_space import described
 
 
 def fingerprint(workload: Workload, *, with_data: bool = True) -> str:
@@ -56,17 +55,12 @@ def settings(workload: Workload) -> dict[str, Any]:
         "full_epochs": workload.full_epochs,
         "engine": workload.engine,
         "options": dict(workload.options),
-        "space": [described(hp) for hp in workload.space],
+        "space": described(workload.space),
         "untuned": dict(workload.untuned),
         "hand_picked": {name: list(values) for name, values in workload.hand_picked.items()},
         "sweep_order": None if workload.sweep_order is None else list(workload.sweep_order),
         "published": None if workload.published is None else dict(workload.published),
     }
-
-
-def described(hp: Hyperparameter) -> dict[str, Any]:
-    """One hyperparameter as JSON-ready values."""
-    return {"kind": type(hp).__name__, **dataclasses.asdict(hp)}
 
 
 def _modules(kind: type) -> list[str]:

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hptune_bench.benchmark import OWN_SEEDS, OWN_TUNERS
+from hptune_bench.benchmark import OWN_TUNERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,8 +100,8 @@ def compare(
     validation: Any = None,
     test: Any = None,
     epochs: int = 50,
-    budget: str = "20trainings",
-    seeds: int = OWN_SEEDS,
+    budget: str = "20trials",
+    seeds: int = 5,
     out: str | Path | None = None,
     *,
     tuners: Sequence[str] = OWN_TUNERS,
@@ -122,9 +122,10 @@ def compare(
         validation: likewise; None: parted from ``train`` anew for each seed.
         test: likewise; without it (and with ``validation``) tuners are compared on validation rows only.
         epochs: epochs of a full training.
-        budget: of each tuner and seed: ``20trainings``, ``500epochs``, ``20trials`` or ``60s``. Trials count short
-            trainings, such as Hyperband's, as much as long ones.
-        seeds: repetitions; below six no test is possible.
+        budget: of each tuner and seed: ``20trials``, ``20trainings``, ``500epochs`` or ``60s``. Trials count short
+            trainings, such as Hyperband's, as much as long ones: ``20trainings`` gives all the same epochs.
+        seeds: repetitions; below six no test is possible, so that with five the verdict has differences and
+            intervals, and says why nothing is decided.
         out: results folder; None: ``results/`` and the function's name.
         fresh: discard what the folder holds.
         noise_repeats, stock_clock: what is measured off the budget, see ``benchmark.Benchmark``.

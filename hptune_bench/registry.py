@@ -7,6 +7,7 @@ object in a user's file. Adding a workload or a tuner touches one new file.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import importlib.metadata
 import pkgutil
@@ -17,6 +18,7 @@ from typing import Any
 from hptune_bench.benchmark import nearest, safe_name
 from hptune_bench.errors import UserError
 from hptune_bench.interfaces import Tuner, Workload
+from hptune_bench.search_space import Space
 from hptune_bench.tuners import TunerInfo, built_in
 from hptune_bench.workloads import own_file
 
@@ -36,8 +38,13 @@ def workload_names() -> tuple[str, ...]:
     return tuple(sorted({*names, *_entry_points("workloads")}))
 
 
-def make_workload(name: str, options: Mapping[str, Any], where: str = "workload") -> Workload:
+def make_workload(
+    name: str, options: Mapping[str, Any], where: str = "workload", space: Space | None = None
+) -> Workload:
     """The workload of a name, with its options.
+
+    Args:
+        space: of an object in a user's file, where it is known already: its models need not be built to find it.
 
     Raises:
         UserError: no such workload, or options that it does not take.
@@ -46,14 +53,20 @@ def make_workload(name: str, options: Mapping[str, Any], where: str = "workload"
         return _HERE[name]
     try:
         if own_file.SOURCE in options:
-            return own_file.workload_of(name, options)
+            return own_file.workload_of(name, options, space)
         if own_file.is_own(name):
-            return own_file.workload_of(own_file.own_name(name), {own_file.SOURCE: name, **options})
+            return own_file.workload_of(own_file.own_name(name), {own_file.SOURCE: name, **options}, space)
         return _factory(name, where)(**options)
     except UserError as error:
         raise UserError(str(error) if str(error).startswith(where) else f"{where}: {error}", error.detail) from None
     except TypeError as error:
         raise UserError(f"{where}: workload {name!r} does not take these options ({error})") from None
+
+
+def takes(name: str, option: str) -> bool:
+    """Whether a workload that is built in, or of a package, has such an option."""
+    workload = make_workload(name, {})
+    return dataclasses.is_dataclass(workload) and option in {each.name for each in dataclasses.fields(workload)}
 
 
 def keep_here(workload: Workload) -> None:

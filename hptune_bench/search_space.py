@@ -7,9 +7,10 @@ under "KerasTuner" below touch the library, and import it when they are called.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -242,6 +243,24 @@ def describe(hp: Hyperparameter) -> str:
         return ", ".join(str(value) for value in hp.values)
     step = f", step {hp.step:g}" if hp.step not in (None, 1) else ""
     return f"{hp.low:g} to {hp.high:g}{step}{', log' if hp.log else ''}"
+
+
+def described(space: Space) -> list[dict[str, Any]]:
+    """The hyperparameters as JSON-ready values; ``restored`` reads them back."""
+    return [{"kind": type(hp).__name__, **dataclasses.asdict(hp)} for hp in space]
+
+
+def restored(items: Iterable[Mapping[str, Any]]) -> Space:
+    """The space that ``described`` wrote, also after a passage through JSON (which has no tuples)."""
+    kinds: dict[str, type[Hyperparameter]] = {"Boolean": Boolean, "Choice": Choice, "Int": Int, "Float": Float}
+    found = []
+    for item in items:
+        values = {name: value for name, value in item.items() if name != "kind"}
+        values["conditions"] = tuple(Condition(each["parent"], tuple(each["values"])) for each in item["conditions"])
+        if "values" in item:
+            values["values"] = tuple(item["values"])
+        found.append(kinds[item["kind"]](**values))
+    return Space(tuple(found))
 
 
 def canonical(configuration: Configuration) -> str:

@@ -1,6 +1,8 @@
 """A user's own workload: his data, his model, his mistakes, from a file, a benchmark file and a notebook."""
 
+import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -239,8 +241,21 @@ def test_names_of_folders() -> None:
     assert own_name("../a b/my-model.py:churn") == "my-model_churn"
 
 
+COUNTED = """
+
+built = build_model
+
+
+def build_model(hp):
+    with open(__file__ + ".builds", "a") as file:
+        file.write(".")
+    return built(hp)
+"""
+
+
 def test_a_benchmark_file_finds_the_model_beside_it_and_runs_it(tmp_path: Path) -> None:
-    (tmp_path / "own_arrays.py").write_text((EXAMPLES / "own_arrays.py").read_text(encoding="utf-8"), encoding="utf-8")
+    model = (EXAMPLES / "own_arrays.py").read_text(encoding="utf-8")
+    (tmp_path / "own_arrays.py").write_text(model + COUNTED, encoding="utf-8")
     benchmark = tmp_path / "b.toml"
     benchmark.write_text(
         """
@@ -265,6 +280,8 @@ options = { epochs = 1 }
     assert done.returncode == 0, done.stdout + done.stderr
     trials = journal.read(out / "runs" / "own_arrays" / "random_search" / "s01.jsonl").of_kind("trial")
     assert [trial["status"] for trial in trials] == ["completed", "completed"]
+    builds = len((tmp_path / "own_arrays.py.builds").read_text(encoding="utf-8"))
+    assert 64 < builds < 2 * 64, "the space is discovered once, not once more by the worker"
     assert json.loads((out / "checks" / "own_arrays.json").read_text(encoding="utf-8")) == []
 
 
@@ -276,6 +293,8 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         if cell["cell_type"] == "code":
             exec(compile("".join(cell["source"]), "notebook", "exec"), names)  # noqa: S102 - a notebook of this repository
     comparison = names["comparison"]
+    defaults = {key: each.default for key, each in inspect.signature(names["hptune_bench"].compare).parameters.items()}
+    assert (defaults["epochs"], defaults["budget"], defaults["seeds"], defaults["test"]) == (50, "20trials", 5, None)
     assert comparison.folder == Path("results/build_model")
     assert (comparison.folder / "report.html").exists()
     assert set(comparison.table["tuner"]) == {"manual_sweep", "random_search", "untuned"}
@@ -283,7 +302,8 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     page = comparison._repr_html_()
     assert "random_search" in page
     assert "data:image/png" in page
-    assert comparison.verdict
+    assert "nothing is decided" in " ".join(comparison.verdict), "no test is possible below six seeds"
+    assert not re.search(r"\bp [<=]", " ".join(comparison.verdict))
     with pytest.raises(UserError, match="no training rows"):
         names["hptune_bench"].compare(names["build_model"], None)
 

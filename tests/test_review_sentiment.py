@@ -261,9 +261,52 @@ def test_file_sample_is_disjoint_and_uses_every_part_of_the_file(tmp_path: Path)
     assert len(set(sample.texts)) == 1000
     positions = {text: index for index, (_, _, text) in enumerate(numbered(2000))}
     drawn = np.array([positions[text.removeprefix("nice ")] for text in sample.texts])
-    assert np.all(sample.stars == drawn % 5 + 1)
+    assert np.all(sample.labels == drawn % 5 + 1)
     assert abs(np.mean(drawn) - 999.5) < 5 * 2000 / np.sqrt(12 * 1000)
     assert abs(np.corrcoef(drawn, np.arange(1000))[0, 1]) < 0.15  # in random order, so that it can be split by position
+
+
+def table(path: Path, labels: list[str], rows: int, header: str = "Id,Review,Sentiment") -> Path:
+    """A file whose header names its columns, of texts in which the label is a word."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(f"{header}\n")
+        csv.writer(file).writerows(
+            (index, f'well, "{labels[index % len(labels)]}" it is', labels[index % len(labels)])
+            for index in range(rows)
+        )
+    return path
+
+
+@pytest.mark.parametrize("labels", [["good", "bad"], ["b", "c", "a"], ["1", "2", "3", "4", "5"]])
+def test_any_table_of_texts_and_labels_is_taken_whole(tmp_path: Path, labels: list[str]) -> None:
+    path = table(tmp_path / "mine.csv", labels, 600)
+    with pytest.warns(UserWarning, match="rows for 300 reviews"):
+        data = workload(data=str(path)).load(0)
+    assert data.test is not None
+    assert [len(split) for split in (data.train, data.validation, data.test)] == [210, 90, 300]
+    classes = [0, 0, 1, 2, 2] if len(labels) == 5 else np.argsort(np.argsort(labels))
+    # The texts of a class differ from those of another in one word, so that their numbers tell the classes.
+    shares = data.train.y.mean(axis=0)
+    assert shares == pytest.approx(np.bincount(classes, minlength=3) / len(labels), abs=0.1)
+    if len(labels) < 5:
+        word = data.train.x[np.arange(210), (data.train.x != data.train.x[0]).any(axis=0).argmax()]
+        assert all(len(set(word[data.train.y[:, number] == 1])) == 1 for number in range(len(labels)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "header", "says"),
+    [
+        (["a", "b", "c", "d"], "id,text,label", r"more than 3 labels \('a', 'b', 'c', 'd'\)"),
+        (["a"], "id,text,label", "has one label"),
+        (["a", "b"], "id,words,label", "are not reviews; expected"),
+    ],
+)
+def test_a_table_that_the_problem_cannot_hold_is_refused(
+    tmp_path: Path, labels: list[str], header: str, says: str
+) -> None:
+    path = table(tmp_path / "mine.csv", labels, 600, header)
+    with pytest.raises(UserError, match=says):
+        workload(data=str(path)).load(0)
 
 
 def test_folder_takes_the_test_split_from_the_test_file(tmp_path: Path) -> None:

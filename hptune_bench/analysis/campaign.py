@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from hptune_bench.analysis.importance import MIN_TRIALS, Importance, importance
 from hptune_bench.analysis.noise import Noise, noise
 from hptune_bench.analysis.questions import Question, questions
 from hptune_bench.analysis.ranks import Ranks, ranks
+from hptune_bench.analysis.room import Room, room
 from hptune_bench.analysis.targets import Targets, targets
 from hptune_bench.analysis.verdict import Judged, Sentence, overall_verdict, workload_verdict
 from hptune_bench.analysis.warnings import Warning, warnings
@@ -41,6 +43,7 @@ class WorkloadAnalysis:
     comparisons: tuple[Comparison, ...]
     summary: pd.DataFrame
     noise: Noise
+    room: Room | None
     targets: Targets | None
     costs: Costs | None
     questions: tuple[Question, ...]
@@ -81,8 +84,7 @@ def analyse(campaign: Campaign, quick: bool = False) -> Analysis:
     manifest = campaign.manifest
     known = manifest.get("best_known") or {}
     workloads = {
-        records.name: _workload(records, (known.get(records.name) or {}).get("test_score"), quick)
-        for records in by_workload(campaign)
+        records.name: _workload(records, known.get(records.name) or {}, quick) for records in by_workload(campaign)
     }
     every = [w for analysis in workloads.values() for w in analysis.warnings] + _campaign_warnings(campaign)
     placed = ranks(tuple(w.records for w in workloads.values())) if not quick else None
@@ -104,7 +106,7 @@ def analyse(campaign: Campaign, quick: bool = False) -> Analysis:
     )
 
 
-def _workload(records: Records, best_known: float | None, quick: bool) -> WorkloadAnalysis:
+def _workload(records: Records, best_known: Mapping[str, Any], quick: bool) -> WorkloadAnalysis:
     reasons: dict[str, str] = {}
     axes = QUICK_AXES if quick else tuple(AXES)
     drawn = {(axis, score): c for axis in axes for score in SCORES if (c := curves(records, axis, score)) is not None}
@@ -118,7 +120,7 @@ def _workload(records: Records, best_known: float | None, quick: bool) -> Worklo
     compared = compare(records, found.margin)
     if not compared:
         reasons["comparisons"] = "a comparison needs two tuners"
-    timed = targets(records, best_known)
+    timed = targets(records, best_known.get("test_score"))
     if timed is None:
         reasons["targets"] = "no finished search, or no room between the untuned and the best score to set targets in"
     spent = costs(records, compared, break_even=not quick)
@@ -134,13 +136,17 @@ def _workload(records: Records, best_known: float | None, quick: bool) -> Worklo
         reasons.setdefault(
             "importance", f"an estimate needs {MIN_TRIALS} full trainings that differ in value and score"
         )
-    traps = warnings(records, compared, found)
+    apart = room(records, found, best_known.get("tuner"))
+    if apart is None:
+        reasons["room"] = found.margin_source if found.margin is None else "no run has finished"
+    traps = warnings(records, compared, apart)
     return WorkloadAnalysis(
         records=records,
         curves=drawn,
         comparisons=compared,
         summary=summary(records),
         noise=found,
+        room=apart,
         targets=timed,
         costs=spent,
         questions=asked,

@@ -12,9 +12,9 @@ import pandas as pd
 
 from hptune_bench.analysis.comparisons import Comparison
 from hptune_bench.analysis.frames import TRAINED_ONCE, Records
-from hptune_bench.analysis.noise import Noise
 from hptune_bench.analysis.questions import NOT_SEARCHES
-from hptune_bench.analysis.statistics import ALPHA, MIN_SEEDS, median
+from hptune_bench.analysis.room import Room
+from hptune_bench.analysis.statistics import ALPHA, MIN_SEEDS
 
 FAILED_SHARE = 0.2
 UNSPENT_SHARE = 0.1
@@ -38,11 +38,11 @@ class Warning:
     first_page: bool = False
 
 
-def warnings(records: Records, comparisons: tuple[Comparison, ...], noise: Noise) -> tuple[Warning, ...]:
+def warnings(records: Records, comparisons: tuple[Comparison, ...], room: Room | None) -> tuple[Warning, ...]:
     """Traps of one workload, the gravest first."""
     found = (_random_points, _unfinished, _failed_runs, _stock_crashes, _same_proposals, _repeats, _exhausted)
     more = (_unspent, _failed_trials, _disturbed, _edges)
-    texts = [*_few_seeds(records, comparisons), *_nothing_to_win(records, noise)]
+    texts = [*_few_seeds(records, comparisons), *_nothing_to_win(room)]
     for trap in (*found, *more):
         texts += trap(records)
     return tuple(Warning(key, records.name, text, first) for key, text, first in texts)
@@ -79,14 +79,17 @@ def _few_seeds(records: Records, comparisons: tuple[Comparison, ...]) -> Found:
         yield "few_seeds", f"{text} after Holm's correction; run more seeds.", True
 
 
-def _nothing_to_win(records: Records, noise: Noise) -> Found:
-    medians = {t: float(median(v.to_numpy())) for t in records.tuners if len(v := records.finals(t).dropna())}
-    start, best = medians.get("untuned"), min(medians.values(), default=math.inf)
-    if noise.margin is not None and start is not None and start - best < 2 * noise.margin:
-        text = (
-            f"Between the untuned configuration ({start:.4g}) and the best median ({best:.4g}) lies less than twice the"
-        )
-        yield "nothing_to_win", f"{text} retraining noise ({noise.margin:.2g}): tuners can hardly differ here.", True
+def _nothing_to_win(room: Room | None) -> Found:
+    if room is None:
+        return
+    noise = f"the retraining noise ({room.noise:.2g})"
+    if room.within_noise:
+        text = f"Tuners cannot be told apart here: every method that searches ends within {noise} of the best known"
+        yield "within_noise", f"{text} score (the furthest at {max(room.search, 0):.2g} times the noise).", True
+    elif room.distances.get("untuned", math.inf) < 2:
+        text = f"Between the untuned configuration ({room.scores['untuned']:.4g}) and the best known score"
+        best = f"({room.scores[room.best]:.4g}, {room.best})"
+        yield "nothing_to_win", f"{text} {best} lies less than twice {noise}: tuning hardly pays here.", True
 
 
 def _unfinished(records: Records) -> Found:

@@ -29,6 +29,7 @@ from hptune_bench.execution.search import (
 )
 from hptune_bench.files import write_atomic
 from hptune_bench.interfaces import Trainer, Tuner, Workload
+from hptune_bench.search_space import restored
 
 Send = Callable[[Mapping[str, Any]], None]
 Task = Mapping[str, Any]
@@ -64,15 +65,13 @@ def perform(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, A
 
 def _setup(task: Task, tuner: Tuner | None, send: Send, stopping: Callable[[], bool]) -> RunSetup:
     folder = Path(task["folder"])
-    workload = _workload(task["workload"], json.dumps(task["options"], sort_keys=True))
+    workload = _workload_of(task)
     run = RunId(task["workload"], task["tuner"], task["seed"])
     return RunSetup(
         run=run,
         workload=workload,
         tuner=tuner,
-        trainer=_trainer(
-            task["trainer"], task["workload"], json.dumps(task["options"], sort_keys=True), task.get("table")
-        ),
+        trainer=_trainer_of(task),
         limits=Limits(**task["limits"]),
         header=task["header"],
         path=folder / task["path"],
@@ -110,7 +109,7 @@ def _noise(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, An
 def _stock_clock(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
     from hptune_bench.training.stock_clock import measure
 
-    workload = _workload(task["workload"], json.dumps(task["options"], sort_keys=True))
+    workload = _workload_of(task)
     rows = [dict(row) for row in measure(workload)]
     write_atomic(Path(task["folder"]) / task["path"], json.dumps(rows, indent=1) + "\n")
     return {"status": "done"}
@@ -120,7 +119,7 @@ def _check(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, An
     """What can be found wrong with a workload without training."""
     from hptune_bench.check import before_training
 
-    workload = _workload(task["workload"], json.dumps(task["options"], sort_keys=True))
+    workload = _workload_of(task)
     remarks.keep_findings(Path(task["folder"]) / task["path"], [finding.text for finding in before_training(workload)])
     return {"status": "done"}
 
@@ -128,9 +127,7 @@ def _check(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, An
 def _model(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
     """Save the best model of a workload as a ``.keras`` file."""
     folder = Path(task["folder"])
-    options = json.dumps(task["options"], sort_keys=True)
-    workload = _workload(task["workload"], options)
-    trainer = _trainer(task["trainer"], task["workload"], options)
+    workload, trainer = _workload_of(task), _trainer_of(task)
     weights = states.load_weights(folder / task["path"])
     if weights is None:
         return {"status": "error", "reason": "its weights are gone"}
@@ -147,7 +144,6 @@ def _model(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, An
 
 def _cells(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
     """A shard of a complete table."""
-    options = json.dumps(task["options"], sort_keys=True)
     trained = 0
 
     def before() -> None:
@@ -159,8 +155,8 @@ def _cells(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, An
         trained += 1
 
     shard = shards.train_shard(
-        _workload(task["workload"], options),
-        _trainer(task["trainer"], task["workload"], options),
+        _workload_of(task),
+        _trainer_of(task),
         task["configurations"],
         task["replicate"],
         task["trainings"],
@@ -173,21 +169,28 @@ def _cells(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, An
     return {"status": "done"}
 
 
+def _workload_of(task: Task) -> Workload:
+    """The workload of a task, one object per process; a user's space comes with the task, found by the parent."""
+    return _workload(task["workload"], *(json.dumps(task.get(key), sort_keys=True) for key in ("options", "space")))
+
+
 @functools.cache
-def _workload(name: str, options: str) -> Workload:
-    return registry.make_workload(name, json.loads(options))
+def _workload(name: str, options: str, space: str) -> Workload:
+    found = json.loads(space)
+    return registry.make_workload(name, json.loads(options), space=None if found is None else restored(found))
 
 
 _TRAINERS: dict[tuple[str, str, str, str | None], Trainer] = {}
 """The trainers of this process: what one has compiled serves the next task."""
 
 
-def _trainer(name: str, workload: str, options: str, table: str | None = None) -> Trainer:
+def _trainer_of(task: Task) -> Trainer:
     from hptune_bench.training import make_trainer
 
-    key = (name, workload, options, table)
+    table = task.get("table")
+    key = (task["trainer"], task["workload"], json.dumps(task["options"], sort_keys=True), table)
     if key not in _TRAINERS:
-        _TRAINERS[key] = make_trainer(name, _workload(workload, options), None if table is None else Path(table))
+        _TRAINERS[key] = make_trainer(task["trainer"], _workload_of(task), None if table is None else Path(table))
     return _TRAINERS[key]
 
 

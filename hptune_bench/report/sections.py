@@ -20,7 +20,7 @@ from hptune_bench.analysis.frames import TRAINED_ONCE
 from hptune_bench.analysis.questions import Question
 from hptune_bench.analysis.ranks import Ranks
 from hptune_bench.analysis.statistics import ALPHA
-from hptune_bench.report import tables, text
+from hptune_bench.report import room, tables, text
 from hptune_bench.report.blocks import Block, Code, Figure, Heading, Items, Prose, Section
 from hptune_bench.report.plots import curse, curves, pairs, space, times, words
 from hptune_bench.report.style import LOOKS, Look, looks
@@ -83,6 +83,7 @@ def build(ctx: Context, quick: bool) -> list[Section]:
         *first_page,
         Section("The post's questions", _each(ctx, _questions)),
         Section("The notebook's picture", _each(ctx, _words)),
+        Section("What there is to win", room.blocks([(_title(found), found) for found in ctx.workloads], ctx.looks)),
         notes,
         Section("The same curves over epochs, search clock and trials", _each(ctx, _other_axes), folded=True),
         Section("Test score of the chosen model", _each(ctx, _test_curves), folded=True),
@@ -293,7 +294,7 @@ def _first_plot(ctx: Context) -> tuple[Block, ...]:
 def _main_table(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     if not len(found.summary):
         return [Prose(f"{_title(found)}: no run has finished yet.")]
-    return [tables.main(_name("summary", found), found, ctx.looks, ctx.tuners(found))]
+    return [*room.label(found), tables.main(_name("summary", found), found, ctx.looks, ctx.tuners(found))]
 
 
 def _questions(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:

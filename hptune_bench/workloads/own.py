@@ -99,6 +99,7 @@ class OwnWorkload:
         options: what the fingerprint must know besides data and space.
         where: how errors name it.
         reloaded: like ``loader``, after running the user's file once more, as every worker does.
+        discovered: the space, where another process has found it; None: it is found here.
     """
 
     name: str
@@ -108,6 +109,7 @@ class OwnWorkload:
     options: Mapping[str, Any]
     where: str
     reloaded: Callable[[int], Data] | None = None
+    discovered: Space | None = None
 
     teaches = "A workload of your own: what comes out holds for this model, these data and this search space."
     data_label = ""
@@ -154,6 +156,8 @@ class OwnWorkload:
         Raises:
             UserError: the model cannot be built at the defaults (with the user's traceback), or declares nothing.
         """
+        if self.discovered is not None:
+            return self.discovered
         data = self.load(1)
         calls = 0
 
@@ -319,13 +323,20 @@ class _Idle:
 
 
 def from_module(
-    name: str, found: Any, module: ModuleType, options: Mapping[str, Any], described: Mapping[str, Any], where: str
+    name: str,
+    found: Any,
+    module: ModuleType,
+    options: Mapping[str, Any],
+    described: Mapping[str, Any],
+    where: str,
+    space: Space | None = None,
 ) -> OwnWorkload:
     """The workload of an object in a user's module.
 
     Args:
         options: ``data`` and ``target`` (a CSV file instead of the module's data), ``epochs`` (instead of ``EPOCHS``).
         described: the options as the fingerprint knows them.
+        space: what the model declares, where it is known already.
 
     Raises:
         UserError: data, settings or model cannot be used.
@@ -339,12 +350,18 @@ def from_module(
     if "epochs" in options:
         settings = replace(settings, epochs=options["epochs"])
     file = str(module.__file__ and Path(module.__file__).name)
-    own = assembled(name, found, _loader(module, options, file), settings, described, where)
+    own = assembled(name, found, _loader(module, options, file), settings, described, where, space)
     return replace(own, reloaded=lambda seed: _loader(import_again(module), options, file)(seed))
 
 
 def assembled(
-    name: str, model: Any, loader: Callable[[int], Data], settings: Settings, options: Mapping[str, Any], where: str
+    name: str,
+    model: Any,
+    loader: Callable[[int], Data],
+    settings: Settings,
+    options: Mapping[str, Any],
+    where: str,
+    space: Space | None = None,
 ) -> OwnWorkload:
     """A workload of these parts, checked.
 
@@ -357,7 +374,8 @@ def assembled(
         model = model()
     if not callable(getattr(model, "build", model)):
         raise UserError(f"{where} is a {type(model).__name__}; name a function build_model(hp) or a HyperModel")
-    return OwnWorkload(name, model, loader, settings.check(where), options, where).checked()
+    checked = settings.check(where)
+    return OwnWorkload(name, model, loader, checked, options, where, discovered=space).checked()
 
 
 def fixed_loader(parts: Mapping[str, Any], where: str) -> Callable[[int], Data]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from hptune_bench.errors import Failure, UserError, attempt, users_line, users_traceback
 from hptune_bench.interfaces import Workload
+from hptune_bench.search_space import Space
 
 SOURCE = "source"
 """The option that names file and object; an entry of a benchmark with it is a user's own workload."""
@@ -38,12 +39,13 @@ def own_name(source: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", text).lstrip("_-")[:100] or "own"
 
 
-def workload_of(name: str, options: Mapping[str, Any]) -> Workload:
+def workload_of(name: str, options: Mapping[str, Any], space: Space | None = None) -> Workload:
     """The workload of an object in a user's file.
 
     Args:
         name: what the workload is called in files.
         options: ``source`` (``file.py:object``, the file relative to the working directory) and those of ``own``.
+        space: of a ``build_model``, where it is known already; None: models are built to find it.
 
     Raises:
         UserError: no such file or object, or one that makes no workload.
@@ -67,7 +69,7 @@ def workload_of(name: str, options: Mapping[str, Any]) -> Workload:
     from hptune_bench.workloads.own import from_module
 
     code = hashlib.sha256(path.read_bytes()).hexdigest()
-    own: Any = from_module(name, found, module, rest, {**options, "code": code}, where=source)
+    own: Any = from_module(name, found, module, rest, {**options, "code": code}, source, space)
     return own
 
 

@@ -1,8 +1,11 @@
-"""The real reviews: files in the format of Amazon Review Full, read in pieces.
+"""Real texts with labels: files in the format of Amazon Review Full, or any CSV file that names its columns.
 
-The format: comma-separated, no header, three columns: score (1 to 5), title, text; fields may be quoted, a quote inside
-is doubled. The published files are ``train.csv`` (3,000,000 rows) and ``test.csv`` (650,000 rows). They are not part
-of this repository and are never downloaded.
+Amazon Review Full: comma-separated, no header, three columns: score (1 to 5), title, text; fields may be quoted, a
+quote inside is doubled. The published files are ``train.csv`` (3,000,000 rows) and ``test.csv`` (650,000 rows). They
+are not part of this repository and are never downloaded.
+
+Any other: the first row names the columns, one of them as in ``TEXT_NAMES`` and one as in ``LABEL_NAMES`` (capitals do
+not matter). Labels are scores from 1 to 5, or two or three classes of any names.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import heapq
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TextIO
 
@@ -22,6 +25,15 @@ import numpy as np
 from hptune_bench.errors import UserError
 
 SUFFIXES = (".csv", ".csv.gz")
+TEXT_NAMES = ("text", "review", "comment", "content", "message", "sentence", "body")
+LABEL_NAMES = ("label", "class", "category", "sentiment", "stars", "rating", "score", "target")
+"""Columns of a table, the likeliest first."""
+SCORES = frozenset("12345")
+CLASSES = 3
+"""Outputs of the text models, which the post's notebook had: the most that labels may be told apart into."""
+EXPECTED = (
+    "a UTF-8 file of score (1 to 5), title, text without a header, or one with a header that names text and label"
+)
 PIECE = 10_000
 """Rows whose lottery numbers are drawn together."""
 
@@ -34,13 +46,16 @@ class Sample:
     """Rows drawn from a file, in random order.
 
     Attributes:
-        stars: int64 (rows,), 1 to 5.
-        texts: title and text of each, joined by a space.
+        labels: int64 (rows,), scores from 1 to 5, or numbers of ``classes``.
+        classes: names of the classes in the order of their numbers; empty where labels are scores.
+        texts: the text of each; title and text, joined by a space, where the file has titles.
         rows: usable rows of the whole file.
-        malformed: rows left out: not three fields, a score that is none of 1 to 5, or bytes that are not UTF-8.
+        malformed: rows left out: another number of fields, no label (or a score that is none of 1 to 5), or bytes that
+            are not UTF-8.
     """
 
-    stars: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
     texts: tuple[str, ...]
     rows: int
     malformed: int
@@ -58,9 +73,9 @@ def find(path: Path, name: str) -> Path:
             raise UserError(f"{path}: holds neither {name}.csv nor {name}.csv.gz; give the folder of the review files")
         return found[0]
     if not path.is_file():
-        raise UserError(f"{path}: no such file; data must name an Amazon Review Full file (.csv or .csv.gz)")
+        raise UserError(f"{path}: no such file; data must name a file of reviews (.csv or .csv.gz)")
     if not path.name.endswith(SUFFIXES):
-        raise UserError(f"{path}: data must be a .csv or .csv.gz file of reviews (no header; score, title, text)")
+        raise UserError(f"{path}: data must be a .csv or .csv.gz file: {EXPECTED}")
     return path
 
 
@@ -71,39 +86,52 @@ def check(path: Path) -> None:
         UserError: it is not a file of reviews, or it cannot be read.
     """
     with _reading(path) as file:
-        rows = list(islice(_rows(file, path), 1_000))
+        scores, reader = _rows(file, path)
+        rows = list(islice(reader, 1_000))
     _refuse_if_wrong(path, len(rows), sum(row is None for row in rows))
+    if not scores:
+        _classes({row[0] for row in rows if row is not None}, path, some=True)
 
 
-def sample(path: Path, size: int, seed: int) -> Sample:
+def sample(path: Path, size: int, seed: int, least: int | None = None) -> Sample:
     """Draw ``size`` rows of a file, each set of rows alike likely, in one pass that holds no more than they need.
 
     Every usable row draws a lottery number; the smallest ``size`` of them win. Equal seeds give equal samples.
+
+    Args:
+        least: a file with fewer than ``size`` usable rows, but so many, gives them all; None: it is refused.
 
     Raises:
         UserError: the file is no file of reviews, cannot be read, or has too few usable rows.
     """
     rng = np.random.default_rng(seed)
-    winners: list[tuple[float, int, int, str]] = []  # a heap whose top is the largest lottery number, negated
+    winners: list[tuple[float, int, str, str]] = []  # a heap whose top is the largest lottery number, negated
     rows = malformed = 0
+    labels: set[str] = set()
     with _reading(path) as file:
-        reader = _rows(file, path)
+        scores, reader = _rows(file, path)
         while piece := list(islice(reader, PIECE)):
             for row, lot in zip(piece, rng.random(len(piece)).tolist(), strict=True):
                 if row is None:
                     malformed += 1
                     continue
                 rows += 1
+                if len(labels) <= len(SCORES):
+                    labels.add(row[0])
                 if len(winners) < size:
                     heapq.heappush(winners, (-lot, -rows, *row))
                 elif -lot > winners[0][0]:
                     heapq.heapreplace(winners, (-lot, -rows, *row))
     _refuse_if_wrong(path, rows + malformed, malformed)
-    if rows < size:
-        raise UserError(f"{path}: has {rows} usable rows and {size} are needed; set reviews to a smaller number")
+    least = size if least is None else least
+    if rows < least:
+        raise UserError(f"{path}: has {rows} usable rows and {least} are needed; set reviews to a smaller number")
     winners.sort(reverse=True)
+    classes = () if scores else _classes(labels, path)
+    numbers = {name: number for number, name in enumerate(classes)}
     return Sample(
-        stars=np.array([stars for _, _, stars, _ in winners], np.int64),
+        labels=np.array([numbers[label] if classes else int(label) for _, _, label, _ in winners], np.int64),
+        classes=classes,
         texts=tuple(text for *_, text in winners),
         rows=rows,
         malformed=malformed,
@@ -119,8 +147,24 @@ def _reading(path: Path) -> TextIO:
         raise UserError(f"{path}: cannot be read ({error}); check the file and its permissions") from None
 
 
-def _rows(file: TextIO, path: Path) -> Iterator[tuple[int, str] | None]:
-    """Stars and text of each row, None for a malformed one."""
+def _rows(file: TextIO, path: Path) -> tuple[bool, Iterator[tuple[str, str] | None]]:
+    """Whether labels must be scores, and label and text of each row, None for a malformed one."""
+    records = _records(file, path)
+    first = next(records, None)
+    named = _named(first) if first else None
+    if first is None or named is None:
+        return True, map(_scored, chain([first] if first is not None else [], records))
+    label, text, width = *named, len(first)
+
+    def row(fields: list[str]) -> tuple[str, str] | None:
+        usable = len(fields) == width and fields[label].strip() and _is_unicode("".join(fields))
+        return (fields[label].strip(), fields[text]) if usable else None
+
+    return False, map(row, records)
+
+
+def _records(file: TextIO, path: Path) -> Iterator[list[str]]:
+    """The fields of each row, none for one that cannot be parsed; empty lines are no rows."""
     reader = csv.reader(file)
     while True:
         try:
@@ -128,19 +172,47 @@ def _rows(file: TextIO, path: Path) -> Iterator[tuple[int, str] | None]:
         except StopIteration:
             return
         except csv.Error:  # a field of more than 131,072 characters: a quote that was never closed
-            yield None
+            yield []
             continue
         except (OSError, EOFError, zlib.error) as error:
             raise UserError(f"{path}: cannot be read ({error}); the file is damaged: copy it again") from None
         if fields:
-            yield _parse(fields)
+            yield fields
 
 
-def _parse(fields: list[str]) -> tuple[int, str] | None:
-    if len(fields) != 3 or fields[0] not in ("1", "2", "3", "4", "5"):
+def _named(header: list[str]) -> tuple[int, int] | None:
+    """The columns of label and text in a row of names; None where it does not name both."""
+    names = [field.strip().lstrip("\ufeff").lower() for field in header]
+    label, text = (next((name for name in known if name in names), None) for known in (LABEL_NAMES, TEXT_NAMES))
+    return None if label is None or text is None else (names.index(label), names.index(text))
+
+
+def _scored(fields: list[str]) -> tuple[str, str] | None:
+    """Score and text of a row of Amazon Review Full."""
+    if len(fields) != 3 or fields[0] not in SCORES:
         return None
     text = f"{fields[1]} {fields[2]}"
-    return (int(fields[0]), text) if _is_unicode(text) else None
+    return (fields[0], text) if _is_unicode(text) else None
+
+
+def _classes(labels: set[str], path: Path, some: bool = False) -> tuple[str, ...]:
+    """The classes that labels name, in alphabetical order; none where they are scores.
+
+    Args:
+        some: there may be other labels further on.
+
+    Raises:
+        UserError: they are neither scores nor few enough.
+    """
+    if len(labels) > CLASSES and labels <= SCORES:
+        return ()
+    if len(labels) > CLASSES or (len(labels) < 2 and not some):
+        names = ", ".join(repr(name[:40]) for name in sorted(labels)[: CLASSES + 1])
+        raise UserError(
+            f"{path}: has {'one label' if len(labels) < 2 else f'more than {CLASSES} labels'} ({names}); give scores "
+            f"from 1 to 5, or two to {CLASSES} classes"
+        )
+    return tuple(sorted(labels))
 
 
 def _is_unicode(text: str) -> bool:
@@ -153,9 +225,6 @@ def _is_unicode(text: str) -> bool:
 
 def _refuse_if_wrong(path: Path, rows: int, malformed: int) -> None:
     if rows == 0:
-        raise UserError(f"{path}: is empty; expected reviews without a header: score (1 to 5), title, text")
+        raise UserError(f"{path}: is empty; expected {EXPECTED}")
     if malformed > WRONG_FILE_SHARE * rows:
-        raise UserError(
-            f"{path}: {malformed} of {rows} rows are not reviews; "
-            "expected a UTF-8 file without a header and with three columns: score (1 to 5), title, text"
-        )
+        raise UserError(f"{path}: {malformed} of {rows} rows are not reviews; expected {EXPECTED}")

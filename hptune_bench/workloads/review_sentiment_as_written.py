@@ -62,10 +62,10 @@ class ReviewSentimentAsWritten(ReviewSentiment):
 
     def load(self, seed: int) -> Data:
         """The pool in ``extra``, and its first sample as splits (``prepare`` draws the others)."""
-        texts, words, stars, facts = review_splits.draw(self.data, POOL * self.reviews, "pool", seed)
-        pool = Pool(texts, words, review_splits.one_hot(stars), seed)
+        drawn = review_splits.draw(self.data, POOL * self.reviews, "pool", seed)
+        pool = Pool(drawn.texts, drawn.words, drawn.y, seed)
         first = self._sample(pool, np.arange(self.reviews), WORD_COUNT.high)
-        return Data(first[0], first[1], test=None, facts=facts, extra=pool)
+        return Data(first[0], first[1], test=None, facts=drawn.facts, extra=pool)
 
     def prepare(self, configuration: Configuration, data: Data) -> Data:
         """A fresh sample for this configuration, its first ``word_count`` words, a vocabulary of 500."""

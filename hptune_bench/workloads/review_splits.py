@@ -7,6 +7,8 @@ seed, a vocabulary fitted on the training rows alone, and a test split of other 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from hptune_bench.interfaces import Data, Split
 from hptune_bench.workloads import review_files, review_generator, splits
 from hptune_bench.workloads.text import Texts, encode, number, ranks
 
-CLASSES = 3
+CLASSES = review_files.CLASSES
 CLASS_OF_STARS = np.array([0, 0, 1, 2, 2])
 """1 and 2 stars are negative, 3 neutral, 4 and 5 positive: class shares of 0.4, 0.2, 0.4 where stars are balanced."""
 
@@ -53,34 +55,51 @@ def load(data: str | None, reviews: int, longest: int, seed: int) -> Data:
     Args:
         data: a file, or a folder with train.csv and test.csv (each may end in .gz); of a file, all splits are drawn; of
             a folder, the test split comes from test.csv and the others from train.csv. None: simulated reviews.
-        reviews: training and validation rows together.
+        reviews: training and validation rows together; fewer where a file is too small for them and as many test rows.
         longest: words of a review that are kept.
 
     Raises:
         UserError: see ``review_files.sample``.
     """
-    texts, words, stars, facts = draw(data, reviews, "sample", seed, test=reviews)
-    train = training_rows(reviews)
-    training = texts.rows(0, train)
-    x, y = encode(texts, ranks(training, words), longest), one_hot(stars)
+    drawn = draw(data, reviews, "sample", seed, test=reviews)
+    train, tuned, y = training_rows(drawn.tuned), drawn.tuned, drawn.y
+    training = drawn.texts.rows(0, train)
+    x = encode(drawn.texts, ranks(training, drawn.words), longest)
     return Data(
         train=Split(x[:train], y[:train]),
-        validation=Split(x[train:reviews], y[train:reviews]),
-        test=Split(x[reviews:], y[reviews:]),
+        validation=Split(x[train:tuned], y[train:tuned]),
+        test=Split(x[tuned:], y[tuned:]),
         facts={
             "words_per_review": float(np.mean(training.lengths)),
             "distinct_words": float(len(np.unique(training.words))),
-            **facts,
+            **drawn.facts,
         },
     )
 
 
-def draw(
-    data: str | None, reviews: int, purpose: str, seed: int, test: int = 0
-) -> tuple[Texts, int, np.ndarray, dict[str, float]]:
-    """Reviews for tuning, then ``test`` others: texts, size of their numbering, stars, facts about the file.
+@dataclass(frozen=True)
+class Drawn:
+    """Texts for tuning, then others for the test.
 
-    ``purpose`` names the draw of simulated reviews: draws of different names are independent.
+    Attributes:
+        words: size of the numbering of their words.
+        y: float32 (texts, classes), one-hot.
+        tuned: texts for tuning.
+        facts: numbers about the file.
+    """
+
+    texts: Texts
+    words: int
+    y: np.ndarray
+    tuned: int
+    facts: Mapping[str, float]
+
+
+def draw(data: str | None, reviews: int, purpose: str, seed: int, test: int = 0) -> Drawn:
+    """``reviews`` texts for tuning and ``test`` others; fewer, in this proportion, where a file has not so many.
+
+    Without ``test`` rows there must be as many as asked for. ``purpose`` names the draw of simulated reviews: draws of
+    different names are independent.
 
     Raises:
         UserError: see ``review_files.sample``.
@@ -92,28 +111,39 @@ def draw(
         # Drawn apart, so that the sample does not depend on the size of the test split.
         fresh, fresh_stars = review_generator.generate(derive("reviews", "test", seed), test)
         texts, stars = texts.join(fresh), np.concatenate([stars, fresh_stars])
-    return texts, review_generator.WORDS, stars, {}
+    return Drawn(texts, review_generator.WORDS, _of_stars(stars), reviews, {})
 
 
 def training_rows(reviews: int) -> int:
     return round(reviews * TRAINING_SHARE)
 
 
-def one_hot(stars: np.ndarray) -> np.ndarray:
+def _of_stars(stars: np.ndarray) -> np.ndarray:
     """Classes of stars: float32 (rows, 3)."""
     return splits.one_hot(CLASS_OF_STARS[stars - 1], CLASSES)
 
 
-def _from_files(data: str, reviews: int, seed: int, test: int) -> tuple[Texts, int, np.ndarray, dict[str, float]]:
+def _from_files(data: str, reviews: int, seed: int, test: int) -> Drawn:
     path, test_path = _files(data)
     sizes = {path: reviews + test} if path == test_path or not test else {path: reviews, test_path: test}
-    drawn = [review_files.sample(file, size, derive("reviews", "file", seed)) for file, size in sizes.items()]
+    least = {file: FEWEST_REVIEWS * size // reviews if test else size for file, size in sizes.items()}
+    drawn = [
+        review_files.sample(file, size, derive("reviews", "file", seed), least[file]) for file, size in sizes.items()
+    ]
+    if len({each.classes for each in drawn}) > 1:
+        raise UserError(f"{data}: training and test file have different labels; give files with the same")
     malformed = sum(each.malformed for each in drawn)
     if malformed:
         warnings.warn(f"{data}: {malformed} malformed rows were left out", stacklevel=2)
+    first = len(drawn[0].texts)
+    tuned = first if len(drawn) > 1 else first * reviews // (reviews + test)
+    if tuned < reviews:
+        warnings.warn(f"{data}: has rows for {tuned} reviews and as many for the test, not for {reviews}", stacklevel=2)
     texts, words = number(text for each in drawn for text in each.texts)
+    labels = np.concatenate([each.labels for each in drawn])
+    y = splits.one_hot(labels, CLASSES) if drawn[0].classes else _of_stars(labels)
     facts = {"usable_rows": float(sum(each.rows for each in drawn)), "malformed_rows": float(malformed)}
-    return texts, len(words), np.concatenate([each.stars for each in drawn]), facts
+    return Drawn(texts, len(words), y, tuned, facts)
 
 
 def _files(data: str) -> tuple[Path, Path]:

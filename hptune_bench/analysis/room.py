@@ -1,0 +1,74 @@
+"""How far apart the scores of a workload lie, in units of the noise that retraining one configuration makes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from hptune_bench.analysis.frames import TRAINED_ONCE, Records
+from hptune_bench.analysis.noise import Noise
+from hptune_bench.analysis.statistics import median, subtract
+
+NO_SEARCH = (*TRAINED_ONCE, "untuned_restarts")
+"""Methods that try one configuration, however often."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a tuner can win or lose on a workload. Scores are those that judge (``Records.judged_by``).
+
+    A distance is the median over common seeds of (score - score of the best method), in units of ``noise``: seeds are
+    compared in pairs, because they differ in their data by far more than tuners do. It can be below 0, where a method
+    that is worse on average is better in most seeds.
+
+    Attributes:
+        noise: standard deviation over retrainings of the untuned configuration, see ``Noise.margin``.
+        best: the method with the best mean over seeds known for this workload.
+        scores: median score of ``untuned``, ``random_search`` and ``best`` where they ran.
+        distances: of every method that ran, in units of the noise; NaN where both fail in the median seed.
+    """
+
+    noise: float
+    best: str
+    scores: dict[str, float]
+    distances: dict[str, float]
+
+    @property
+    def search(self) -> float:
+        """The largest distance of a method that searches; NaN where none is known."""
+        known = [far for name, far in self.distances.items() if name not in NO_SEARCH and not math.isnan(far)]
+        return max(known, default=math.nan)
+
+    @property
+    def within_noise(self) -> bool:
+        """Whether tuners cannot be told apart here: all that search end within the noise of the best known score."""
+        return self.search <= 1
+
+
+def room(records: Records, noise: Noise, best_known: str | None = None) -> Room | None:
+    """None where the noise was not measured, or nothing has finished.
+
+    Args:
+        best_known: the method that holds the best known score (kept in the manifest); None, or where it did not run
+            here: the method with the best mean of the score that judges.
+    """
+    finals = {name: found for name in records.tuners if len(found := records.finals(name).dropna())}
+    if noise.margin is None or not finals:
+        return None
+    means = {name: float(np.mean(found)) for name, found in finals.items()}
+    best = best_known if best_known in finals else min(means, key=lambda name: (means[name], name))
+    shown = [name for name in dict.fromkeys(("untuned", "random_search", best)) if name in finals]
+    return Room(
+        noise=noise.margin,
+        best=best,
+        scores={name: float(median(finals[name].to_numpy())) for name in shown},
+        distances={name: _distance(found, finals[best]) / noise.margin for name, found in finals.items()},
+    )
+
+
+def _distance(found: pd.Series, best: pd.Series) -> float:
+    both = pd.concat([found, best], axis=1, join="inner").to_numpy(dtype=float)
+    return float(median(subtract(both[:, 0], both[:, 1]))) if len(both) else math.nan

@@ -30,9 +30,8 @@ from hptune_bench.execution.search import MAX_DEATHS, lost_retraining
 from hptune_bench.files import write_atomic
 from hptune_bench.fingerprint import fingerprint, settings
 from hptune_bench.interfaces import Workload
-from hptune_bench.search_space import described
 from hptune_bench.training.table import fitting
-from hptune_bench.workloads.own_file import SOURCE
+from hptune_bench.workloads.own_file import found_space
 
 MAX_TASK_DEATHS = 3
 """Deaths of a task's worker, outside any trial, after which the task is given up."""
@@ -323,7 +322,7 @@ class Campaign:
             "folder": str(self.folder.resolve()),
             "workload": workload,
             "options": definition["options"],
-            "space": described(self.workloads[workload].space) if SOURCE in definition["options"] else None,
+            "space": found_space(self.workloads[workload], definition["options"]),
             "trainer": definition["trainer"],
             "table": str(self._replayed[workload].path) if workload in self._replayed else None,
             "limits": definition["budget"],

@@ -28,6 +28,7 @@ from hptune_bench.levels import levels_of
 from hptune_bench.search_space import Float
 from hptune_bench.tables import Table
 from hptune_bench.training.common import direction_of
+from hptune_bench.workloads.own_file import found_space
 
 MAX_EPOCHS = 10**8
 """Epochs of the largest table that is begun: some days of training."""
@@ -221,6 +222,7 @@ class Tabulation:
             "kind": "cells",
             "workload": self.workload,
             "options": dict(self.options),
+            "space": found_space(self._made, self.options),
             "trainer": self.trainer,
             "configurations": [dict(self.configurations[index]) for index in part.indices],
             "replicate": part.replicate,

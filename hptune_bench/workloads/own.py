@@ -351,7 +351,8 @@ def from_module(
         settings = replace(settings, epochs=options["epochs"])
     file = str(module.__file__ and Path(module.__file__).name)
     own = assembled(name, found, _loader(module, options, file), settings, described, where, space)
-    return replace(own, reloaded=lambda seed: _loader(import_again(module), options, file)(seed))
+    # A copy loses what is cached: it takes the space along.
+    return replace(own, discovered=own.space, reloaded=lambda seed: _loader(import_again(module), options, file)(seed))
 
 
 def assembled(

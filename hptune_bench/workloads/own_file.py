@@ -17,7 +17,7 @@ from typing import Any
 
 from hptune_bench.errors import Failure, UserError, attempt, users_line, users_traceback
 from hptune_bench.interfaces import Workload
-from hptune_bench.search_space import Space
+from hptune_bench.search_space import Space, described
 
 SOURCE = "source"
 """The option that names file and object; an entry of a benchmark with it is a user's own workload."""
@@ -37,6 +37,11 @@ def own_name(source: str) -> str:
     stem, attribute = Path(match["file"]).stem, match["object"]
     text = stem if attribute == USUAL else f"{stem}_{attribute}"
     return re.sub(r"[^A-Za-z0-9_-]", "_", text).lstrip("_-")[:100] or "own"
+
+
+def found_space(workload: Workload, options: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """What a task takes along so that no worker builds models to find the space again; None where none is needed."""
+    return described(workload.space) if SOURCE in options else None
 
 
 def workload_of(name: str, options: Mapping[str, Any], space: Space | None = None) -> Workload:

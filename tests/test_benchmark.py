@@ -115,6 +115,8 @@ def test_what_is_no_budget(text):
         (["--trainer", "stok"], "did you mean 'stock'"),
         (["--seeds", "0"], "--seeds"),
         (["--workers", "x"], "--workers"),
+        (["--target", "price"], "--target is for a model of your own"),
+        (["--data", "texts.csv"], "no workload of good reads a file"),
     ],
 )
 def test_options_that_are_wrong(tmp_path, arguments, words):
@@ -124,6 +126,17 @@ def test_options_that_are_wrong(tmp_path, arguments, words):
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_one_option_puts_a_file_of_texts_in_place_of_the_simulated_ones(tmp_path):
+    from hptune_bench.cli import _definition
+
+    regression, reviews = _definition("benchmarks/post.toml", {"data": "texts.csv", "target": None}).workloads
+    assert "data" not in regression.options
+    assert reviews.options["data"] == "texts.csv"
+    done = cli("run", "benchmarks/post.toml", "--data", tmp_path / "texts.csv", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "texts.csv: no such file" in done.stderr
 
 
 def test_help_lists_every_command_and_imports_nothing_heavy():

@@ -171,6 +171,21 @@ def test_where_nothing_is_decided_one_sentence_says_so() -> None:
     assert not any("times as fast" in s.text for s in analysis.verdict), "no ratio without an interval"
 
 
+def test_where_every_run_failed_nothing_is_compared() -> None:
+    both = ("linear_regression", "review_sentiment")
+    campaign = synthetic_campaign(seeds=6, tuners=SOME, workloads=both, epochs=False, noise=False)
+    for failed in (both[:1], both):
+        gone = campaign.runs["workload"].isin(failed)
+        runs = campaign.runs.assign(status=campaign.runs["status"].mask(gone, "failed"))
+        analysis = analyse(dataclasses.replace(campaign, runs=runs), quick=True)
+        assert 1 <= len(analysis.verdict) <= 5
+        said = " ".join(s.text for s in analysis.verdict)
+        for name in failed:
+            assert f"On {name} no finished run found anything" in said
+            assert [s.about for s in analysis.workloads[name].verdict] == ["condition"]
+        assert ("manual_sweep" in said) == (failed != both)
+
+
 def test_without_the_loop_the_question_is_not_answered() -> None:
     campaign = synthetic_campaign(seeds=6, tuners=PRIMARY, workloads=ONE, epochs=False)
     analysis = analyse(campaign, quick=True)

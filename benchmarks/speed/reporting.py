@@ -37,8 +37,8 @@ def make(folder: Path, rows: int) -> None:
         getattr(campaign, name).to_csv(folder / f"{name}.csv", index=False)
 
 
-def measure(folder: Path, out: Path) -> tuple[float, float]:
-    """Seconds and GiB of one report."""
+def measure(folder: Path, out: Path) -> tuple[float, float, float]:
+    """Seconds on the wall, seconds of processor and GiB of one report."""
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "hptune_bench", "report", str(folder), "--out", str(out)], stdout=subprocess.DEVNULL
@@ -48,7 +48,7 @@ def measure(folder: Path, out: Path) -> tuple[float, float]:
     if process.returncode:
         raise SystemExit(f"the report of {folder} ended with {process.returncode}")
     unit = 1 if sys.platform == "darwin" else 1024
-    return time.perf_counter() - start, used.ru_maxrss * unit / 2**30
+    return time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss * unit / 2**30
 
 
 def row(what: str, folder: Path, repeats: int) -> dict[str, float | str]:
@@ -60,9 +60,10 @@ def row(what: str, folder: Path, repeats: int) -> dict[str, float | str]:
         "epoch_rows": len(campaign.epochs),
         "trials": len(campaign.trials),
         "runs": len(campaign.runs),
-        "seconds": statistics.median(seconds for seconds, _ in found),
-        "seconds_max": max(seconds for seconds, _ in found),
-        "peak_gib": max(peak for _, peak in found),
+        "seconds": statistics.median(seconds for seconds, _, _ in found),
+        "seconds_max": max(seconds for seconds, _, _ in found),
+        "cpu_seconds": statistics.median(cpu for _, cpu, _ in found),
+        "peak_gib": max(peak for _, _, peak in found),
         "repeats": repeats,
     }
 

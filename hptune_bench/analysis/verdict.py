@@ -109,6 +109,10 @@ def workload_verdict(
 ) -> tuple[Sentence, ...]:
     """At most five sentences on one workload: what is gained, at how many trials, beside what null, by which tuner, at
     what cost."""
+    if nothing_found(records):
+        return (
+            Sentence(f"On {records.name} no finished run found anything: there is nothing to compare.", "condition"),
+        )
     primary = [c for c in comparisons if c.primary]
     full = [c for c in primary if c.at == FULL]
     sentences = [_gain(records, full)]
@@ -119,6 +123,12 @@ def workload_verdict(
     sentences += _which(records, full)
     sentences += _cost(records, costs)
     return tuple(sentences[:MOST_SENTENCES])
+
+
+def nothing_found(records: Records) -> bool:
+    """Whether runs have finished, and every one of them failed or has no finite score."""
+    finals = [value for tuner in records.tuners for value in records.finals(tuner).dropna()]
+    return bool(finals) and not any(math.isfinite(value) for value in finals)
 
 
 def _gain(records: Records, full: list[Comparison]) -> Sentence:
@@ -282,7 +292,11 @@ def overall_verdict(judged: tuple[Judged, ...]) -> tuple[Sentence, ...]:
     """
     if len(judged) <= 1:
         return judged[0].verdict if judged else (Sentence("No workload has any record.", "condition"),)
+    empty = [s for w in judged if nothing_found(w.records) for s in w.verdict]
+    judged = tuple(w for w in judged if not nothing_found(w.records))
     primary = [c for w in judged for c in w.comparisons if c.primary and c.result is not None]
+    if not primary and empty:
+        return (*empty, *(s for w in judged for s in w.verdict if s.about in ("gain", "condition")))[:MOST_SENTENCES]
     if not primary:
         return tuple(s for w in judged for s in w.verdict if s.about in ("gain", "condition"))[:MOST_SENTENCES]
     family = {w.records.name: str(w.records.about.get("family") or w.records.name) for w in judged}
@@ -291,10 +305,15 @@ def overall_verdict(judged: tuple[Judged, ...]) -> tuple[Sentence, ...]:
     decided = [t for t in tuners if any(c.tuner == t and c.outcome != "undecided" for c in full)]
     opening = [_across([c for c in full if c.tuner == t], family) for t in decided]
     opening += _undecided([c for c in full if c.tuner not in decided], bool(decided))
-    needed = [*opening[:3], *_checkpoint(judged, [c for c in primary if c.at != FULL]), *_whole_cost(judged)]
-    extra = [*_gains(judged), *_lowest(judged, full)][: MOST_SENTENCES - len(needed)]
-    order = ("gain", "null", "tuner", "trials", "cost")
-    return tuple(sorted((*needed, *extra), key=lambda s: order.index(s.about)))
+    needed = [
+        *opening[:3],
+        *empty[:1],
+        *_checkpoint(judged, [c for c in primary if c.at != FULL]),
+        *_whole_cost(judged),
+    ]
+    extra = [*_gains(judged), *_lowest(judged, full)][: max(0, MOST_SENTENCES - len(needed))]
+    order = ("gain", "condition", "null", "tuner", "trials", "cost")
+    return tuple(sorted((*needed, *extra), key=lambda s: order.index(s.about)))[:MOST_SENTENCES]
 
 
 def _across(found: list[Comparison], family: Mapping[str, str]) -> Sentence:

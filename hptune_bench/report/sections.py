@@ -404,7 +404,7 @@ def _paired(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     exploratory = [item for item in found.comparisons if not item.primary]
     blocks: list[Block] = []
     shown = primary or [item for item in exploratory if item.trials is None][:8]
-    shown = [item for item in shown if len(item.differences) and item.reference == shown[0].reference]
+    shown = [item for item in shown if _tells(item) and item.reference == shown[0].reference]
     if shown:
         margin = found.noise.margin if found.noise else None
         band = "; grey: differences smaller than the retraining noise" if margin else ""
@@ -438,6 +438,18 @@ def _paired(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     return blocks or _reason(found, "comparisons")
 
 
+def _tells(item: Comparison) -> bool:
+    """Whether at least one run of a pair found something: two failures differ by nothing, and show nothing."""
+    scores = item.differences[["tuner_score", "reference_score"]].to_numpy(float)
+    return bool(np.isfinite(scores).any())
+
+
+def _smallest(ctx: Context, ranks_: pd.Series) -> str:
+    """Who has the smallest of these ranks, indexed by tuner; ties share it."""
+    names = [ctx.looks[str(name)].label for name in ranks_.index[ranks_ <= ranks_.min() + 1e-12]]
+    return "all alike" if len(names) == len(ranks_) > 1 else text.listing(names)
+
+
 def _outcomes(ctx: Context, shown: Sequence[Comparison]) -> str:
     """Outcomes in one sentence: who is better, who is worse, and how many are left open."""
     groups: dict[str, list[str]] = {}
@@ -457,6 +469,8 @@ def _ranks(ctx: Context) -> tuple[Block, ...]:
     found = ctx.analysis.ranks
     if found is None or not len(found.table):
         return (Prose(text.sentence(ctx.analysis.reasons["ranks"])),) if "ranks" in ctx.analysis.reasons else ()
+    if np.ptp(found.table["mean_rank"]) == 0:
+        return (Prose("All methods share one mean rank: there is no order to show."),)
     best = found.table.iloc[0]
     overlap = int((found.table["low"].iloc[1:] <= best["high"]).sum())
     takeaway = text.sentence(
@@ -521,8 +535,8 @@ def _ranks_over_time(ctx: Context, found: Ranks) -> Iterable[Block]:
     if not shown:
         return
     last = frame.groupby(["workload", "tuner"], sort=False)["mean_rank"].last()
-    ends = [f"{ctx.looks[str(last[w.records.name].idxmin())].label} on {_title(w)}" for w in shown]
-    takeaway = f"The smallest mean rank at the end of the budget has {text.listing(ends)}."
+    ends = [f"{_title(w)}: {_smallest(ctx, last[w.records.name])}" for w in shown]
+    takeaway = f"Smallest mean rank at the end of the budget: {'; '.join(ends)}."
     yield Figure(
         name="ranks-over-time",
         takeaway=takeaway,

@@ -95,26 +95,21 @@ def main(name: str, found: WorkloadAnalysis, looks: Looks, tuners: Sequence[str]
     clock = "stock_s" if has_stock else "elapsed_s"
     raw = _raw(records)
     scores = [*([early] if early else []), FULL]
-    columns = ["Method", *[f"Test score, {at}" for at in scores], *[f"Raw {side} loss" for side in raw]]
+    columns = ["Method", *[f"Test score, {at}" for at in scores], *[f"Time, {at}" for at in scores]]
     columns += [f"Validation score, {at}" for at in scores]
-    columns += ["Trials", "Epochs", *([f"Time, {early}"] if early else []), f"Time, {FULL}"]
-    columns += ["Failed trials", "Seeds"]
+    columns += [*[f"Raw {side} loss" for side in raw], "Trials", "Epochs", "Failed trials", "Seeds"]
     rows = []
     for tuner in tuners:
         full = by_key.get((tuner, FULL))
         if full is None:
             continue
         first = by_key.get((tuner, early)) if early else None
-        cells = [Cell(looks[tuner].label)]
-        for row in ([first] if early else []) + [full]:
-            cells.append(_score(row, "test"))
+        both = ([first] if early else []) + [full]
+        cells = [Cell(looks[tuner].label), *[_score(row, "test") for row in both]]
+        cells += [duration(row[clock] if row is not None else math.nan) for row in both]
+        cells += [_score(row, "validation") for row in both]
         cells += [measure(losses.get(tuner, math.nan)) for losses in raw.values()]
-        for row in ([first] if early else []) + [full]:
-            cells.append(_score(row, "validation"))
-        cells += [count(full["trials"]), count(full["epochs"])]
-        if early:
-            cells.append(duration(first[clock] if first is not None else math.nan))
-        cells += [duration(full[clock]), count(full["failed_trials"]), _seeds(full)]
+        cells += [count(full["trials"]), count(full["epochs"]), count(full["failed_trials"]), _seeds(full)]
         rows.append(cells)
     validation = (
         "validation score = excess loss on the validation split"

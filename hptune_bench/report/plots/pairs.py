@@ -16,6 +16,9 @@ from hptune_bench.report import text
 from hptune_bench.report.plots import canvas
 from hptune_bench.report.style import FAINT, GRID, INK, Look
 
+MAX_RANK_TICKS = 10
+"""Up to so many tuners each rank has a tick."""
+
 
 def data(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     """One row per dot: the comparison's ``differences``, with its tuner, reference, checkpoint, median and interval."""
@@ -233,6 +236,8 @@ def draw_ranks_over_time(over_time: pd.DataFrame, looks: Mapping[str, Look], tit
             canvas.markers(axes, x, y, looks[str(name)], (0.0, last), place / len(groups))
             ends.append(canvas.End(float(y[-1]), looks[str(name)]))
         axes.set_xlabel("trained epochs")
+        if len(groups) <= MAX_RANK_TICKS:
+            axes.set_yticks(range(1, len(groups) + 1))
         axes.set_ylabel("mean rank so far (1 = best)")
         axes.set_title(title)
         canvas.label_ends(axes, ends)

@@ -3,6 +3,8 @@
 ``python -m benchmarks.speed.reporting`` writes the made-up campaign (the tests' generator, 11 methods on two problems)
 into a temporary folder and runs ``hptune-bench report`` on it in a process of its own, as a reader does: start,
 reading, statistics, figures, tables, both pages. Memory is the largest resident size of that process.
+``load_before``: the machine's load average when it began; above 0 the seconds on the wall are those of a shared
+machine, and ``cpu_seconds`` says what the report itself took.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ def measure(folder: Path, out: Path) -> tuple[float, float, float]:
 
 def row(what: str, folder: Path, repeats: int) -> dict[str, float | str]:
     campaign: Campaign = read_campaign(folder)
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as out:
         found = [measure(folder, Path(out)) for _ in range(repeats)]
     return {
@@ -65,6 +68,7 @@ def row(what: str, folder: Path, repeats: int) -> dict[str, float | str]:
         "cpu_seconds": statistics.median(cpu for _, cpu, _ in found),
         "peak_gib": max(peak for _, _, peak in found),
         "repeats": repeats,
+        "load_before": load,
     }
 
 

@@ -33,7 +33,7 @@ publish: setup ## Make results/published/post again, with 30 seeds
 	$(RUN) -m benchmarks.readme
 
 workloads: setup ## Measure what there is to win on each workload (about a quarter of an hour on two cores)
-	$(BENCH) run benchmarks/workloads.toml --out results/published/workloads
+	$(BENCH) run benchmarks/workloads.toml
 	$(RUN) -m benchmarks.workloads
 
 reproduce: setup ## Check the published results, and do a sample of their runs again (all: make reproduce RUNS=all)

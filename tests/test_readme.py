@@ -12,10 +12,9 @@ import pytest
 PAGES = [Path("README.md"), *sorted(Path("docs").glob("*.md"))]
 
 
-def test_the_result_in_the_readme_is_the_published_one():
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.readme", "--check"], capture_output=True, text=True, check=False
-    )
+@pytest.mark.parametrize("module", ["benchmarks.readme", "benchmarks.workloads"])
+def test_the_results_on_a_page_are_the_published_ones(module):
+    done = subprocess.run([sys.executable, "-m", module, "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

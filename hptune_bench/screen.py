@@ -120,7 +120,7 @@ def side_by_side(console: Console, rows: Sequence[SideBySide]) -> None:
                 ratios.append(f"x {interval(ratio.median, *bounds)}" if ratio else "")
             table.add_row(row.tuner, str(row.seeds), number(row.first), number(row.second), difference, *ratios)
         console.print(table)
-    console.print("In brackets: 95 % bootstrap intervals over seeds.", soft_wrap=True)
+    console.print("In brackets: 95 % intervals of the median over seeds.", soft_wrap=True)
 
 
 def check(console: Console, outcome: Check) -> None:

@@ -16,11 +16,14 @@ from hptune_bench.analysis.costs import crossing
 from hptune_bench.analysis.noise import pooled_sd
 from hptune_bench.analysis.ranks import critical_difference, diagram, rank_rows
 from hptune_bench.analysis.statistics import (
-    bootstrap_median,
+    Interval,
     holm,
     median,
+    median_interval,
+    median_p,
     outcome,
     paired,
+    sign_p,
     signed_rank_p,
 )
 from hptune_bench.analysis.targets import expected_best_of, expected_draws_to, expected_time, grid_size, speedup
@@ -79,15 +82,66 @@ def test_median_of_infinite_values() -> None:
     assert np.isnan(median(np.array([-np.inf, np.inf])))
 
 
-def test_bootstrap_interval_of_the_median_covers() -> None:
-    rng = np.random.default_rng(3)
-    hits = 0
-    for _ in range(150):
-        interval = bootstrap_median(rng.lognormal(size=10))
-        assert interval is not None
-        hits += interval.low <= 1.0 <= interval.high
-    assert 0.88 <= hits / 150 <= 1.0
-    assert bootstrap_median(np.array([1.0])) is None
+def test_sign_test_lies_between_the_steps_of_the_exact_one() -> None:
+    rng = np.random.default_rng(4)
+    for n in (6, 10, 17):
+        for shift in (0.2, 0.7):
+            d = rng.normal(shift, 1.0, n)
+            against = int((d <= 0).sum())
+            exact = stats.binomtest(against, n, alternative="less").pvalue
+            before = stats.binomtest(against - 1, n, alternative="less").pvalue if against else exact
+            assert before <= sign_p(d, "greater") <= exact + 1e-15
+            # a difference that just crosses zero changes nothing, one far on the other side counts in full
+            if 0 < 2 * against < n:
+                near, far = np.sort(d), np.sort(d)
+                near[against - 1], far[:against] = -1e-12, -np.inf
+                assert sign_p(near, "greater") == pytest.approx(before)
+                assert sign_p(far, "greater") == pytest.approx(exact)
+    ties = np.array([0.0] * 3 + [1.0] * 7)
+    assert sign_p(ties, "greater") == pytest.approx(stats.binomtest(3, 10, alternative="less").pvalue)
+    assert sign_p(np.zeros(8)) == 1.0
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(-5, 5).filter(lambda v: abs(v) > 1e-9), min_size=6, max_size=25, unique=True))
+def test_sign_test_is_the_inversion_of_the_interval(values: list[float]) -> None:
+    d = np.array(values)
+    p = sign_p(d)
+    if 2 / 2 ** len(d) < p < 1:
+        for level, inside in ((1 - 0.999 * p, True), (1 - 1.001 * p, False)):
+            interval = median_interval(d, level)
+            assert interval is not None
+            assert (interval.low <= 0 <= interval.high) == inside
+
+
+def test_median_interval_by_hand() -> None:
+    # n = 10: the second smallest and second largest enclose the median with 1 - 22/1024 = 0.97852, the third ones with
+    # 1 - 112/1024 = 0.89063; 0.95 lies 0.3245 of the way, which interpolates to 8 I / (2 + 6 I) = 0.658 of the gap
+    found = median_interval(np.arange(10.0))
+    assert found is not None
+    share = (1002 / 1024 - 0.95) / (90 / 1024)
+    part = 8 * share / (2 + 6 * share)
+    assert (found.low, found.high) == pytest.approx((1 + part, 8 - part))
+    assert median_interval(np.arange(5.0)) is None
+    six = median_interval(np.arange(6.0))
+    assert six is not None
+    assert six.low < 1 < 4 < six.high
+    failed = median_interval(np.array([1.0, 2, 3, 4, 5, 6, np.inf, np.inf, np.inf, np.inf]))
+    assert failed is not None
+    assert (failed.low, failed.high) == (pytest.approx(2 + part), math.inf)
+    assert median_interval(np.full(7, math.inf)) == Interval(math.inf, math.inf)
+
+
+def test_median_p_is_the_more_careful_of_two_tests_in_one_direction() -> None:
+    rng = np.random.default_rng(8)
+    for _ in range(50):
+        d = rng.exponential(size=10) - math.log(2)
+        for alternative in ("less", "greater"):
+            assert median_p(d, alternative) == max(signed_rank_p(d, alternative), sign_p(d, alternative))
+        assert median_p(d) == pytest.approx(min(1, 2 * min(median_p(d, "less"), median_p(d, "greater"))))
+        assert median_p(d) == pytest.approx(median_p(-d))
+    # ranks say "above" because of the long tail, signs say "below": together nothing
+    assert median_p(np.array([-1.0, -1.1, -1.2, -1.3, -1.4, -1.5, 50, 60, 70, 80])) > 0.5
 
 
 def test_equivalence_needs_a_small_difference_and_enough_runs() -> None:
@@ -126,8 +180,6 @@ def test_expected_running_time_by_hand() -> None:
     found = expected_time(np.array([10, 20, 30, 100, 100.0]), np.array([True, True, True, False, False]))
     assert found.time == pytest.approx(260 / 3)  # = mean(success) + (1-p)/p x mean(failure)
     assert (found.hits, found.runs) == (3, 5)
-    assert found.interval is not None
-    assert found.interval.low < found.time < found.interval.high
     assert expected_time(np.array([5.0]), np.array([False])).time == math.inf
 
 

@@ -35,9 +35,8 @@ def test_scores_differences_and_ratios(made):
     for row in rows:
         assert row.second - row.first == pytest.approx(0.5)
         assert row.difference.median_difference == pytest.approx(0.5)
-        assert row.difference.interval.low == pytest.approx(0.5)
+        assert row.difference.interval is None  # four seeds
         assert row.ratios["train_s"].median == pytest.approx(2)
-        assert row.ratios["train_s"].interval.high == pytest.approx(2)
         assert row.ratios["tuner_s"].median == 1
 
 

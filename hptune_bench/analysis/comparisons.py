@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,9 +19,9 @@ from hptune_bench.analysis.statistics import (
     Paired,
     holm,
     median,
+    median_p,
     outcome,
     paired,
-    signed_rank_p,
     subtract,
 )
 
@@ -137,14 +137,24 @@ def _compare(
 
 def _adjust(family: list[Comparison]) -> list[Comparison]:
     """Holm over the family, then the outcome of each."""
-    tested = [c.result.p if c.result else None for c in family]
-    equivalence = [c.result.p_equivalent if c.result else None for c in family]
-    adjusted = []
-    for comparison, p, p_equivalent in zip(family, _holm(tested), _holm(equivalence), strict=True):
-        difference = comparison.result.median_difference if comparison.result else math.nan
-        decided = outcome(p, p_equivalent, difference)
-        adjusted.append(replace(comparison, outcome=decided, p_holm=p, p_equivalent_holm=p_equivalent))
-    return adjusted
+    return [
+        replace(comparison, outcome=decided, p_holm=p, p_equivalent_holm=p_equivalent)
+        for comparison, (p, p_equivalent, decided) in zip(family, decide([c.result for c in family]), strict=True)
+    ]
+
+
+def decide(family: Sequence[Paired | None]) -> list[tuple[float | None, float | None, Outcome]]:
+    """Per comparison of one family the p-values after Holm (of a difference, of equivalence) and the outcome.
+
+    Both kinds are adjusted over the comparisons that have a p-value; those without one are undecided.
+    """
+    tested = _holm([result.p if result else None for result in family])
+    equivalence = _holm([result.p_equivalent if result else None for result in family])
+    differences = [result.median_difference if result else math.nan for result in family]
+    return [
+        (p, p_equivalent, outcome(p, p_equivalent, difference))
+        for p, p_equivalent, difference in zip(tested, equivalence, differences, strict=True)
+    ]
 
 
 def _holm(p_values: list[float | None]) -> list[float | None]:
@@ -157,8 +167,8 @@ def _holm(p_values: list[float | None]) -> list[float | None]:
 
 def frame(comparisons: tuple[Comparison, ...]) -> pd.DataFrame:
     """One row per comparison: workload, tuner, reference, at, primary, score, outcome, n, wins, ties, losses,
-    median_difference, low, high, p, p_holm, p_equivalent_holm, margin, probability, probability_low, probability_high,
-    rank_biserial, reason. NaN where there is none."""
+    median_difference, low, high, p, p_holm, p_equivalent_holm, margin, probability, rank_biserial,
+    reason. NaN where there is none."""
     rows = []
     for c in comparisons:
         r = c.result
@@ -177,14 +187,12 @@ def frame(comparisons: tuple[Comparison, ...]) -> pd.DataFrame:
                 "p_equivalent_holm": c.p_equivalent_holm,
                 "margin": r.margin if r else None,
                 "probability": r.probability if r else None,
-                "probability_low": r.probability_interval.low if r and r.probability_interval else None,
-                "probability_high": r.probability_interval.high if r and r.probability_interval else None,
                 "rank_biserial": r.rank_biserial if r else None,
                 "reason": c.reason,
             }
         )
     numbers = ["median_difference", "low", "high", "p", "p_holm", "p_equivalent_holm", "margin", "probability"]
-    numbers += ["probability_low", "probability_high", "rank_biserial"]
+    numbers.append("rank_biserial")
     head = ["workload", "tuner", "reference", "at", "primary", "score", "outcome", "n", "wins", "ties", "losses"]
     return pd.DataFrame(rows, columns=[*head, *numbers, "reason"]).astype(dict.fromkeys(numbers, float))
 
@@ -220,7 +228,7 @@ def summary(records: Records) -> pd.DataFrame:
     values), validation_median, validation_low, validation_high (excess where ``Records.excess``), trials, epochs,
     unspent_epochs (medians, up to the checkpoint; unspent only at the full budget, else NaN), stock_s, elapsed_s
     (medians, seconds up to the checkpoint; NaN if unknown), failed_trials (sum), best (smallest median of the score
-    that judges), not_distinguishable (no signed-rank test separates it from the best at 5 %, Holm
+    that judges), not_distinguishable (no test of the median separates it from the best at 5 %, Holm
     over the comparisons with the best; always True below six common seeds, and for the best itself).
     """
     rows = []
@@ -282,6 +290,6 @@ def _not_distinguishable(judged: Values, best: str | None) -> dict[str, bool]:
     for tuner, values in judged.items():
         both = pd.concat([values, judged[best]], axis=1, join="inner").to_numpy(dtype=float)
         if tuner != best and len(both):
-            p_values[tuner] = signed_rank_p(subtract(both[:, 0], both[:, 1])) if len(both) >= MIN_SEEDS else 1.0
+            p_values[tuner] = median_p(subtract(both[:, 0], both[:, 1])) if len(both) >= MIN_SEEDS else 1.0
     adjusted = holm(np.array(list(p_values.values())))
     return {best: True, **{t: bool(p >= ALPHA) for t, p in zip(p_values, adjusted, strict=True)}}

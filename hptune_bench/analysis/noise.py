@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.frames import Records
-from hptune_bench.analysis.statistics import bootstrap_median, median, subtract
+from hptune_bench.analysis.statistics import median, median_interval, subtract
 
 CURSE_COLUMNS = ["tuner", "n", "selected_validation", "retrained_validation", "optimism", "low", "high"]
 CURSE_COLUMNS += ["selected_test", "retrained_test", "test_shift"]
@@ -31,7 +31,7 @@ class Noise:
             model. NaN if it did not run.
         curse: winner's curse per tuner: columns tuner, n, selected_validation (median score of the selected trial),
             retrained_validation (median of the same configurations retrained off the budget), optimism (median paired
-            difference retrained - selected, > 0 = the search flattered itself), low, high (95 % bootstrap over runs),
+            difference retrained - selected, > 0 = the search flattered itself), low, high (its 95 % interval, NaN below six),
             selected_test, retrained_test, test_shift (median paired difference of test scores).
         overtuning: columns tuner, seed, overtuning (test of the selected model - best test of any incumbent, >= 0),
             relative (divided by first incumbent's test - that best; NaN where that is below 0.001) (Schneider et al.
@@ -117,7 +117,7 @@ def _curse(records: Records) -> pd.DataFrame:
         selected, retrained = (mine[c].to_numpy(dtype=float) for c in ("final_validation", "re_validation"))
         tests, retests = (mine[c].to_numpy(dtype=float) for c in ("final_test", "re_test_score"))
         optimism = subtract(retrained, selected)
-        interval = bootstrap_median(optimism)
+        interval = median_interval(optimism)
         rows.append(
             {
                 "tuner": tuner,

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.frames import Records
-from hptune_bench.analysis.statistics import Interval, bootstrap_median, median, subtract
+from hptune_bench.analysis.statistics import MIN_SEEDS, Interval, median, median_interval, subtract
 
 Answer = Literal["better", "needed", "open"]
 NOT_SEARCHES = ("untuned", "untuned_restarts", "post_winner")
@@ -36,7 +36,7 @@ class Question:
         levels: one row per level (value, or bin of a continuous range), columns level (label), low, high (numbers, NaN
             for categories), untuned (bool: holds the copied value), trials, failed (trials without a finite score),
             marginal (median over seeds of the seed's median score; +inf = most trials failed), marginal_low,
-            marginal_high (95 % bootstrap over seeds), best (median over seeds of the best score at this level),
+            marginal_high (95 % over seeds, NaN below six), best (median over seeds of the best score at this level),
             best_low, best_high, gap (median over seeds of best here - best at the copied level: negative = this level
             can do better; NaN where unknown), gap_low, gap_high, edge (the level lies at an end of the range).
         matched: this level against the copied one, everything else and the seed equal: columns level, against, pairs,
@@ -239,7 +239,7 @@ def _over_seeds(name: str, by_seed: pd.Series | None) -> dict[str, float]:
     values = by_seed.dropna().to_numpy(dtype=float) if by_seed is not None else np.empty(0)
     if len(values) == 0:
         return {name: math.nan, f"{name}_low": math.nan, f"{name}_high": math.nan}
-    interval = bootstrap_median(values) or Interval(math.nan, math.nan)
+    interval = median_interval(values) or Interval(math.nan, math.nan)
     return {name: float(median(values)), f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 

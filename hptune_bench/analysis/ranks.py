@@ -10,7 +10,7 @@ import pandas as pd
 
 from hptune_bench.analysis.anytime import run_steps, step_values
 from hptune_bench.analysis.frames import TRAINED_ONCE, Records
-from hptune_bench.analysis.statistics import bootstrap_indices, interval_of
+from hptune_bench.analysis.statistics import mean_interval
 
 MIN_FAMILIES = 8
 CURVE_POINTS = 100
@@ -40,7 +40,7 @@ class Ranks:
     seeds, then over the workloads of a data family, then over families.
 
     Attributes:
-        table: columns tuner, mean_rank, low, high (95 % bootstrap of the seeds inside each workload), workloads;
+        table: columns tuner, mean_rank, low, high (``mean_interval`` over the seeds of each workload), workloads;
             ascending.
         over_time: columns workload, tuner, spent_epochs, mean_rank: searches only; a step curve on a fixed grid.
         families: independent data families.
@@ -70,17 +70,16 @@ def ranks(workloads: tuple[Records, ...]) -> Ranks | None:
     by_seed = {w.name: rank_rows(blocks[w.name].to_numpy(dtype=float)) for w in workloads}
     family = {w.name: str(w.about.get("family") or w.name) for w in workloads}
     means = _over_families({name: r.mean(axis=0) for name, r in by_seed.items()}, family)
-    resampled = {name: r[bootstrap_indices(len(r))].mean(axis=1) for name, r in by_seed.items()}
-    over = np.mean(list(_over_families(resampled, family).values()), axis=0)  # (resamples, tuners)
     center = np.mean(list(means.values()), axis=0)
-    several = all(len(r) > 1 for r in by_seed.values())
-    ends = [interval_of(over[:, i]) for i in range(len(tuners))]
+    samples = _over_seeds({name: blocks[name].index.to_numpy() for name in by_seed}, by_seed, family)
+    several = all(len(sample) > 1 for sample in samples)
+    ends = [mean_interval([sample[:, i] for sample in samples]) if several else None for i in range(len(tuners))]
     table = pd.DataFrame(
         {
             "tuner": tuners,
             "mean_rank": center,
-            "low": [e.low if several else math.nan for e in ends],
-            "high": [e.high if several else math.nan for e in ends],
+            "low": [e.low if e else math.nan for e in ends],
+            "high": [e.high if e else math.nan for e in ends],
             "workloads": len(workloads),
         }
     )
@@ -151,6 +150,16 @@ def _over_families(by_workload: dict[str, np.ndarray], family: dict[str, str]) -
     for name, values in by_workload.items():
         groups.setdefault(family[name], []).append(values)
     return {name: np.mean(values, axis=0) for name, values in groups.items()}
+
+
+def _over_seeds(
+    seeds: dict[str, np.ndarray], by_seed: dict[str, np.ndarray], family: dict[str, str]
+) -> list[np.ndarray]:
+    """Ranks (seeds, tuners) of each family: siblings share the data of a seed, so their ranks are averaged first."""
+    groups: dict[str, list[pd.DataFrame]] = {}
+    for name, values in by_seed.items():
+        groups.setdefault(family[name], []).append(pd.DataFrame(values, index=seeds[name]))
+    return [pd.concat(frames).groupby(level=0).mean().to_numpy() for frames in groups.values()]
 
 
 def _over_time(records: Records, tuners: list[str]) -> pd.DataFrame:

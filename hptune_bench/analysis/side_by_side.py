@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hptune_bench.analysis.statistics import Interval, Paired, bootstrap_median, median, paired
+from hptune_bench.analysis.statistics import Interval, Paired, median, median_interval, paired
 from hptune_bench.errors import UserError
 from hptune_bench.results import Campaign
 
@@ -17,7 +17,7 @@ KEYS = ["workload", "tuner", "seed"]
 
 @dataclass(frozen=True)
 class Ratio:
-    """Median over seeds of second / first, with a 95 % bootstrap interval (None below two seeds)."""
+    """Median over seeds of second / first, with its 95 % interval (None below six seeds)."""
 
     median: float
     interval: Interval | None
@@ -96,7 +96,7 @@ def _compared(rows: pd.DataFrame) -> SideBySide:
         usable = (old > 0) & (new > 0) & np.isfinite(old) & np.isfinite(new)
         if usable.any():
             ratio = new[usable] / old[usable]
-            ratios[clock] = Ratio(float(median(ratio)), bootstrap_median(ratio))
+            ratios[clock] = Ratio(float(median(ratio)), median_interval(ratio))
     return SideBySide(
         workload=str(rows["workload"].iloc[0]),
         tuner=str(rows["tuner"].iloc[0]),

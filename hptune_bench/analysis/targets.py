@@ -16,7 +16,7 @@ import pandas as pd
 
 from hptune_bench.analysis.anytime import Axis, Curves, curves
 from hptune_bench.analysis.frames import TRAINED_ONCE, Records
-from hptune_bench.analysis.statistics import Interval, bootstrap_indices, interval_of, median
+from hptune_bench.analysis.statistics import median
 
 FRACTIONS = (0.0, 0.25, 0.5, 0.75, 0.9)
 """Targets lie at these parts of the way from the untuned score to the best known one: fixed before any result."""
@@ -30,13 +30,11 @@ class ExpectedTime:
     Attributes:
         time: inf if no run succeeded.
         hits: k. runs: n: always shown beside the time, because it rests on k successes and assumes restarts.
-        interval: 95 % bootstrap over whole runs; None below two runs.
     """
 
     time: float
     hits: int
     runs: int
-    interval: Interval | None
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Targets:
         axis: unit of time. score: which score has to reach the target: ``test`` or ``validation``.
         best_is: where the best known score comes from, in words.
         targets: columns target (score), label, ascending difficulty: see ``FRACTIONS``.
-        table: columns tuner, target, label, hits, runs, ert, low, high, speedup_random, speedup_manual (ERT of the
+        table: columns tuner, target, label, hits, runs, ert, speedup_random, speedup_manual (ERT of the
             reference / ERT of this tuner, > 1 = faster; NaN where neither reached it, inf or 0 where one did not).
         ecdf: runtime ECDF over (run, target) pairs, columns tuner, x, fraction; right-continuous steps from (0, 0).
         matches: speed-up at equal quality: columns tuner, reference, quality (the reference's median at its end),
@@ -71,15 +69,11 @@ class Targets:
 def expected_time(times: np.ndarray, hit: np.ndarray) -> ExpectedTime:
     """times (n,): first hitting time of a success, budget spent of a failure; hit (n,): bool; n >= 1."""
     times, hit = np.asarray(times, dtype=float), np.asarray(hit, dtype=bool)
-    n = len(times)
-    interval = None
-    if n > 1:
-        index = bootstrap_indices(n)
-        interval = interval_of(_ratio(times[index].sum(axis=1), hit[index].sum(axis=1)))
-    return ExpectedTime(float(_ratio(times.sum(), hit.sum())), int(hit.sum()), n, interval)
+    return ExpectedTime(float(ratio(times.sum(), hit.sum())), int(hit.sum()), len(times))
 
 
-def _ratio(total: Any, successes: Any) -> np.ndarray:
+def ratio(total: Any, successes: Any) -> np.ndarray:
+    """total / successes; inf where there is no success."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(np.asarray(successes) > 0, np.asarray(total) / np.asarray(successes), np.inf)
 
@@ -197,8 +191,6 @@ def _table(
                     "hits": e.hits,
                     "runs": e.runs,
                     "ert": e.time,
-                    "low": e.interval.low if e.interval else math.nan,
-                    "high": e.interval.high if e.interval else math.nan,
                     **{
                         name: speedup(expected[other, i].time, e.time) if (other, i) in expected else math.nan
                         for name, other in references.items()

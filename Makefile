@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 BENCH := $(RUN) -m hptune_bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench smoke publish workloads reproduce report speed test lint format lock clean
+.PHONY: help setup bench smoke publish workloads reproduce report speed calibrate test lint format lock clean
 
 help: ## Show what can be done
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ report: setup ## Write the report of the main job again
 
 speed: setup ## Measure the trainers against stock Keras
 	$(RUN) -m benchmarks.speed
+
+calibrate: setup ## Try the report's statistics where the truth is known (about ten minutes on two cores)
+	$(RUN) -m benchmarks.calibration.rules
 
 test: setup ## Run the tests
 	$(RUN) -m pytest -n 2 --dist loadfile

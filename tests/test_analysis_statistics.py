@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from benchmarks.calibration.rules import order_statistics
 from hptune_bench.analysis.costs import crossing
 from hptune_bench.analysis.noise import pooled_sd
 from hptune_bench.analysis.ranks import critical_difference, diagram, rank_rows
 from hptune_bench.analysis.statistics import (
     Interval,
     holm,
+    mean_interval,
     median,
     median_interval,
     median_p,
@@ -109,27 +111,49 @@ def test_sign_test_is_the_inversion_of_the_interval(values: list[float]) -> None
     p = sign_p(d)
     if 2 / 2 ** len(d) < p < 1:
         for level, inside in ((1 - 0.999 * p, True), (1 - 1.001 * p, False)):
-            interval = median_interval(d, level)
+            interval = order_statistics(d, level)
             assert interval is not None
             assert (interval.low <= 0 <= interval.high) == inside
 
 
-def test_median_interval_by_hand() -> None:
+def test_order_statistics_by_hand() -> None:
     # n = 10: the second smallest and second largest enclose the median with 1 - 22/1024 = 0.97852, the third ones with
     # 1 - 112/1024 = 0.89063; 0.95 lies 0.3245 of the way, which interpolates to 8 I / (2 + 6 I) = 0.658 of the gap
-    found = median_interval(np.arange(10.0))
+    found = order_statistics(np.arange(10.0))
     assert found is not None
     share = (1002 / 1024 - 0.95) / (90 / 1024)
     part = 8 * share / (2 + 6 * share)
     assert (found.low, found.high) == pytest.approx((1 + part, 8 - part))
-    assert median_interval(np.arange(5.0)) is None
-    six = median_interval(np.arange(6.0))
+    assert order_statistics(np.arange(5.0)) is None
+    six = order_statistics(np.arange(6.0))
     assert six is not None
     assert six.low < 1 < 4 < six.high
-    failed = median_interval(np.array([1.0, 2, 3, 4, 5, 6, np.inf, np.inf, np.inf, np.inf]))
+    failed = order_statistics(np.array([1.0, 2, 3, 4, 5, 6, np.inf, np.inf, np.inf, np.inf]))
     assert failed is not None
     assert (failed.low, failed.high) == (pytest.approx(2 + part), math.inf)
-    assert median_interval(np.full(7, math.inf)) == Interval(math.inf, math.inf)
+    assert order_statistics(np.full(7, math.inf)) == Interval(math.inf, math.inf)
+
+
+def test_median_interval_needs_six_values_and_holds_failures() -> None:
+    assert median_interval(np.arange(5.0)) is None
+    found = median_interval(np.arange(11.0))
+    assert found is not None
+    assert 0 < found.low < 5 < found.high < 10
+    failed = median_interval(np.array([1.0, 2, 3, 4, 5, 6, 7, np.inf, np.inf, np.inf]))
+    assert failed is not None
+    assert math.isfinite(failed.low)
+    assert failed.high == math.inf
+
+
+def test_mean_interval_of_one_sample_is_students() -> None:
+    values = np.array([1.0, 2.0, 4.0, 7.0])
+    low, high = stats.t.interval(0.95, 3, values.mean(), stats.sem(values))
+    assert mean_interval([values]) == Interval(pytest.approx(low), pytest.approx(high))
+    # two samples of equal size and spread: the degrees of freedom add up
+    both = mean_interval([values, values + 3])
+    low, high = stats.t.interval(0.95, 6, values.mean() + 1.5, stats.sem(values) / math.sqrt(2))
+    assert both == Interval(pytest.approx(low), pytest.approx(high))
+    assert mean_interval([np.ones(3)]) == Interval(1.0, 1.0)
 
 
 def test_median_p_is_the_more_careful_of_two_tests_in_one_direction() -> None:

@@ -34,6 +34,7 @@ from hptune_bench.analysis.ranks import rank_rows
 from hptune_bench.analysis.statistics import (
     ALPHA,
     Interval,
+    binomial_tail,
     bootstrap_indices,
     interval_of,
     mean_interval,
@@ -93,7 +94,9 @@ class Case:
 # --- differences whose median is known -----------------------------------------------------------------------------
 
 
-def _search_against_search(one: int, other: int, model: Model, count: int, n: int, rng: np.random.Generator) -> np.ndarray:
+def _search_against_search(
+    one: int, other: int, model: Model, count: int, n: int, rng: np.random.Generator
+) -> np.ndarray:
     z = fresh.draws(model, (count, n), rng)
     a, b = (fresh.selected(fresh.search(model, trials, z, rng)[1]) for trials in (one, other))
     return subtract(a, b)
@@ -129,7 +132,9 @@ def _good(model: Model) -> int:
     return int(np.where(model.fails > 0, np.inf, model.mean[1]).argmin())
 
 
-def _shape(sample: Callable[[np.random.Generator, tuple[int, int]], np.ndarray], count: int, n: int, rng: np.random.Generator) -> np.ndarray:
+def _shape(
+    sample: Callable[[np.random.Generator, tuple[int, int]], np.ndarray], count: int, n: int, rng: np.random.Generator
+) -> np.ndarray:
     return sample(rng, (count, n))
 
 
@@ -186,12 +191,37 @@ def cases_of(world: str, model: Model) -> tuple[Case, ...]:
     )
 
 
-# --- rules: those of the report, and those that were replaced ------------------------------------------------------
+# --- rules: those of the report, and others that were tried ------------------------------------------------------
 
 
-def percentile_bootstrap(values: np.ndarray) -> Interval:
-    """The rule before: percentiles of the medians of 5,000 resamples."""
-    return interval_of(median(values[bootstrap_indices(len(values))]))
+def order_statistics(values: np.ndarray, level: float = 0.95) -> Interval | None:
+    """Interval of the median of whole runs: order statistics, interpolated to the wanted level.
+
+    The k-th smallest and k-th largest value enclose the median with probability g(k) = 1 - 2 P(B <= k - 1), whatever
+    the distribution; between the two k on either side of the level it is interpolated as by Hettmansperger and
+    Sheather (1986, equation 2.2), which holds the level for smooth distributions.
+
+    Args:
+        values: shape (n,), +-inf allowed.
+
+    Returns:
+        None where even the extremes do not reach the level (below MIN_SEEDS values at 95 %).
+    """
+    x = np.sort(np.asarray(values, dtype=float))
+    n = len(x)
+    inside = [1 - 2 * binomial_tail(k - 1, n) for k in range(n // 2 + 2)]
+    reached = [k for k in range(1, n // 2 + 1) if inside[k] >= level]
+    if not reached:
+        return None
+    k = reached[-1]
+    share = (inside[k] - level) / (inside[k] - inside[k + 1])
+    part = (n - k) * share / (k + (n - 2 * k) * share)
+    return Interval(_between(x[k - 1], x[k], part), _between(x[n - k], x[n - k - 1], part))
+
+
+def _between(outer: float, inner: float, part: float) -> float:
+    """The point that lies ``part`` of the way from the outer to the inner value; the outer one if it is infinite."""
+    return float(outer if np.isinf(outer) or outer == inner else (1 - part) * outer + part * inner)
 
 
 def bootstrap_time(times: np.ndarray, hit: np.ndarray) -> Interval:
@@ -206,12 +236,14 @@ TESTS: Mapping[str, tuple[bool, Callable[[np.ndarray], float]]] = {
     "interpolated sign test alone": (False, sign_p),
 }
 INTERVALS: Mapping[str, tuple[bool, Callable[[np.ndarray], Interval | None]]] = {
-    "interpolated order statistics": (True, median_interval),
-    "percentile bootstrap": (False, percentile_bootstrap),
+    "percentile bootstrap": (True, median_interval),
+    "interpolated order statistics": (False, order_statistics),
 }
 
 
-def _row(what: str, rule: str, used: bool, case: Case, n: int, count: int, rate: float, low: float, high: float) -> dict[str, object]:
+def _row(
+    what: str, rule: str, used: bool, case: Case, n: int, count: int, rate: float, low: float, high: float
+) -> dict[str, object]:
     return {
         "what": what,
         "rule": rule,
@@ -325,17 +357,28 @@ def whole_reports(world: str, model: Model, n: int, count: int) -> list[dict[str
             wrong_difference += any(
                 (o == "better" and t >= 0) or (o == "worse" and t <= 0) for o, t in zip(outcomes, truths, strict=True)
             )
-            wrong_equivalence += any(o == "equivalent" and abs(t) >= margin for o, t in zip(outcomes, truths, strict=True))
+            wrong_equivalence += any(
+                o == "equivalent" and abs(t) >= margin for o, t in zip(outcomes, truths, strict=True)
+            )
             right += outcomes[0] == "better"
-        for what, wrong in (("wrong in a whole report", wrong_difference), ("wrong equivalence in a whole report", wrong_equivalence)):
-            rows.append(_row(what, "Holm over the primary family", True, case, n, count, wrong / count, 0.0, MOST_FALSE))
+        for what, wrong in (
+            ("wrong in a whole report", wrong_difference),
+            ("wrong equivalence in a whole report", wrong_equivalence),
+        ):
+            rows.append(
+                _row(what, "Holm over the primary family", True, case, n, count, wrong / count, 0.0, MOST_FALSE)
+            )
         if plan[0] != TRIALS:
-            row = _row("power in a whole report", "Holm over the primary family", True, case, n, count, right / count, 0.0, 1.0)
+            row = _row(
+                "power in a whole report", "Holm over the primary family", True, case, n, count, right / count, 0.0, 1.0
+            )
             rows.append({**row, "effect": bias[0]})
     return rows
 
 
-def _family_scores(model: Model, plan: Sequence[int], shape: tuple[int, ...], rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+def _family_scores(
+    model: Model, plan: Sequence[int], shape: tuple[int, ...], rng: np.random.Generator
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Test scores at the full budget and at the checkpoint: of the reference, then of each tuner."""
     z = fresh.draws(model, shape, rng)
     found = []
@@ -355,7 +398,9 @@ def _true_medians(model: Model, plan: Sequence[int], rng: np.random.Generator) -
     ]
 
 
-def _family(model: Model, plan: Sequence[int], n: int, margin: float, truths: list[float], rng: np.random.Generator) -> tuple[list, list[float]]:
+def _family(
+    model: Model, plan: Sequence[int], n: int, margin: float, truths: list[float], rng: np.random.Generator
+) -> tuple[list, list[float]]:
     reference, *tuners = _family_scores(model, plan, (n,), rng)
     return [paired(own[at], reference[at], margin) for at in (0, 1) for own in tuners], truths
 
@@ -437,6 +482,43 @@ def _call(task: Callable[[], list[dict[str, object]]]) -> list[dict[str, object]
     return task()
 
 
+QUESTIONS = {
+    "false difference": "A difference is called where the median difference is 0 (at most 6 %)",
+    "false equivalence": "Equivalence is called where the difference is as large as the margin (at most 6 %)",
+    "wrong in a whole report": "Any wrong call among the six primary comparisons of a report (at most 6 %)",
+    "wrong equivalence in a whole report": "Any wrong equivalence among them (at most 6 %)",
+    "interval of a median": "95 % intervals of a median difference cover it (93 to 97 %)",
+    "interval of a mean rank": "95 % intervals of a mean rank cover it (93 to 97 %)",
+    "interval of a running time": "95 % intervals of an expected running time cover it (93 to 97 %)",
+}
+
+
+def page(frame: pd.DataFrame) -> str:
+    """The results as Markdown: what passed, what failed where, and the power."""
+    parts = [
+        "# The report's statistics on known truth",
+        "Written by `make calibrate`; every rate is in `rules.csv`. What the words mean: `docs/calibration.md`.",
+        f"{frame['comparisons'].min():,} campaigns or more per rate; worlds: {', '.join(frame['world'].unique())}.",
+    ]
+    for what, title in QUESTIONS.items():
+        mine = frame[frame["what"] == what]
+        if mine.empty:
+            continue
+        rows = []
+        for (rule, used, n), group in mine.groupby(["rule", "in_report", "seeds"], sort=False):
+            rates = group["rate"].agg(["min", "median", "max"])
+            failed = group[~group["passes"]]
+            where = "; ".join(f"{r.world}, {r.case}: {r.rate:.1%}" for r in failed.itertuples())
+            fate = ("passes" if failed.empty else "fails") + (", in the report" if used else ", not in the report")
+            rows.append([rule, n, len(group), *(f"{rate:.1%}" for rate in rates), fate, where or "-"])
+        head = ["rule", "seeds", "cases", "smallest", "median", "largest", "verdict", "fails in"]
+        parts += [f"## {title}", pd.DataFrame(rows, columns=head).to_markdown(index=False, disable_numparse=True)]
+    power = frame[frame["what"].str.startswith("power") & frame["in_report"]]
+    shown = power[["what", "world", "case", "seeds", "rate"]].assign(rate=[f"{rate:.0%}" for rate in power["rate"]])
+    parts += ["## Power of the rules in the report", shown.to_markdown(index=False, disable_numparse=True)]
+    return "\n\n".join(parts) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--comparisons", type=int, default=COMPARISONS)
@@ -448,6 +530,7 @@ def main() -> None:
     frame = run(worlds(given.tables), given.comparisons, given.workers)
     given.out.mkdir(parents=True, exist_ok=True)
     frame.to_csv(given.out / "rules.csv", index=False, float_format="%.6g")
+    (given.out / "calibration.md").write_text(page(frame), encoding="utf-8")
     print(f"{len(frame)} rates in {time.monotonic() - start:.0f} s")
     print(frame[~frame["passes"]].to_string())
 

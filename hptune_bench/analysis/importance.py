@@ -10,7 +10,6 @@ predictions.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,6 @@ import pandas as pd
 
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.questions import full_trainings, is_number, label_of
-from hptune_bench.analysis.statistics import interval_of
 
 MIN_TRIALS = 30
 MOST_ROWS = 1500
@@ -28,7 +26,6 @@ STRONGEST = 6
 """Hyperparameters whose pairs are looked at."""
 SAMPLE = 128
 GRID = 10
-RESAMPLES = 20
 
 
 @dataclass(frozen=True)
@@ -36,8 +33,8 @@ class Importance:
     """An estimate of what matters.
 
     Attributes:
-        main: columns hyperparameter, share (of the variance of the predictions, 0..1), low, high (95 % over forests
-            refitted to resampled seeds; NaN with one seed), descending.
+        main: columns hyperparameter, share (of the variance of the predictions, 0..1), descending. Without an
+            interval: what a forest estimates depends on where the tuners looked, so that there is no truth to cover.
         pairs: columns a, b, share (interaction beyond the main effects), descending; among the six strongest.
         heat: the strongest pair's mean predicted rank: columns a, b, level_a, level_b, score (0 best .. 1 worst);
             levels in their natural order. Empty below two hyperparameters.
@@ -87,7 +84,6 @@ def importance(records: Records) -> Importance | None:
     joint = {(a, b): _joint_effect(forest, base, axes, a, b) for a, b in itertools.combinations(sorted(strongest), 2)}
     pairs = sorted(((a, b, _interaction(joint[a, b], total)) for a, b in joint), key=lambda row: -row[2])
     main = pd.DataFrame({"hyperparameter": varying, "share": share})
-    main[["low", "high"]] = _spread(x, ranks, trials["seed"].to_numpy(), base, axes)
     explained = float(forest.oob_score_)
     return Importance(
         main=main.sort_values("share", ascending=False, kind="stable", ignore_index=True),
@@ -128,11 +124,11 @@ def _uniform(axes: list[Axis]) -> np.ndarray:
     return np.column_stack([rng.choice(axis.grid, SAMPLE) for axis in axes])
 
 
-def _forest(x: np.ndarray, y: np.ndarray, trees: int, out_of_bag: bool = True) -> Any:
+def _forest(x: np.ndarray, y: np.ndarray, trees: int) -> Any:
     from sklearn.ensemble import RandomForestRegressor
 
     forest = RandomForestRegressor(
-        n_estimators=trees, min_samples_leaf=3, max_features=1.0, oob_score=out_of_bag, random_state=0, n_jobs=1
+        n_estimators=trees, min_samples_leaf=3, max_features=1.0, oob_score=True, random_state=0, n_jobs=1
     )
     return forest.fit(x, y)
 
@@ -165,21 +161,3 @@ def _heat(joint: np.ndarray, a: Axis, b: Axis) -> pd.DataFrame:
         for j, level_b in enumerate(b.labels)
     ]
     return pd.DataFrame(rows, columns=["a", "b", "level_a", "level_b", "score"])
-
-
-def _spread(x: np.ndarray, y: np.ndarray, seeds: np.ndarray, base: np.ndarray, axes: list[Axis]) -> np.ndarray:
-    """Interval of each share over bootstrap samples of whole seeds, (axes, 2)."""
-    names = np.unique(seeds)
-    if len(names) < 2:
-        return np.full((len(axes), 2), math.nan)
-    rng = np.random.default_rng(0)
-    rows_of = {seed: np.flatnonzero(seeds == seed) for seed in names}
-    shares = []
-    for _ in range(RESAMPLES):
-        rows = np.concatenate([rows_of[s] for s in rng.choice(names, len(names))])
-        forest = _forest(x[rows], y[rows], trees=16, out_of_bag=False)
-        total = float(np.var(forest.predict(base)))
-        effects = [np.var(_main_effect(forest, base, axes, i)) for i in range(len(axes))]
-        shares.append(np.array(effects) / total if total > 0 else np.zeros(len(axes)))
-    ends = [interval_of(column) for column in np.array(shares).T]
-    return np.array([(e.low, e.high) for e in ends])

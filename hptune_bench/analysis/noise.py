@@ -31,7 +31,8 @@ class Noise:
             model. NaN if it did not run.
         curse: winner's curse per tuner: columns tuner, n, selected_validation (median score of the selected trial),
             retrained_validation (median of the same configurations retrained off the budget), optimism (median paired
-            difference retrained - selected, > 0 = the search flattered itself), low, high (its 95 % interval, NaN below six),
+            difference retrained - selected, > 0 = the search flattered itself), low, high (its 95 %
+            interval, NaN below six),
             selected_test, retrained_test, test_shift (median paired difference of test scores).
         overtuning: columns tuner, seed, overtuning (test of the selected model - best test of any incumbent, >= 0),
             relative (divided by first incumbent's test - that best; NaN where that is below 0.001) (Schneider et al.

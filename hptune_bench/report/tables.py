@@ -305,10 +305,7 @@ def matched(name: str, records: Records, items: Sequence[Question]) -> Table:
 
 
 def importance(name: str, records: Records, found: Importance) -> Table:
-    rows = [
-        [Cell(text.clean(row["hyperparameter"])), measure(row["share"], row["low"], row["high"])]
-        for _, row in found.main.iterrows()
-    ]
+    rows = [[Cell(text.clean(row["hyperparameter"])), measure(row["share"])] for _, row in found.main.iterrows()]
     rows += [
         [Cell(f"{text.clean(row['a'])} × {text.clean(row['b'])}"), measure(row["share"])]
         for _, row in found.pairs.head(5).iterrows()

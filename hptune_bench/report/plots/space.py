@@ -237,7 +237,7 @@ def draw_questions(questions: Sequence[Question], y_label: str, corner: str) -> 
 
 
 def draw_importance(found: Importance, corner: str) -> Any:
-    """Shares of the variance on the left (bars with intervals), the strongest pair as a heat map on the right."""
+    """Shares of the variance on the left (bars), the strongest pair as a heat map on the right."""
     main = found.main.reset_index(drop=True)
     height = max(3.3, 0.3 * len(main) + 1.4)
     figure = canvas.new(height, left=1.6, right=0.6, bottom=0.75, top=0.5)
@@ -246,12 +246,9 @@ def draw_importance(found: Importance, corner: str) -> Any:
     axes = figure.add_subplot(grid[0, 0])
     share = main["share"].to_numpy(float)
     axes.barh(range(len(main)), share, color="#0072b2", alpha=0.55, height=0.6)
-    for row, (low, high) in enumerate(zip(main["low"], main["high"], strict=True)):
-        if math.isfinite(low) and math.isfinite(high):
-            axes.plot([low, high], [row, row], color=INK, linewidth=1.6, solid_capstyle="butt")
     axes.set_yticks(range(len(main)), [shorten(str(name), 22) for name in main["hyperparameter"]])
     axes.set_ylim(len(main) - 0.5, -0.5)
-    axes.set_xlim(0, max(1.0, float(np.nanmax(main[["share", "high"]].to_numpy(float)))) if len(main) else 1)
+    axes.set_xlim(0, max(1.0, float(share.max())) if len(main) else 1)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("share of the variance of the rank\n(estimate; 1 = all of it)")
     axes.set_title("Importance (estimate)")

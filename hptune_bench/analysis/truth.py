@@ -1,0 +1,556 @@
+"""What a complete table says for certain: the best score there is, where noise comes from, what luck is worth.
+
+Shapes: C configurations, D data draws, T trainings of each on each draw. A score is smaller = better; +inf = failed.
+The truth about a configuration is its mean score over all D x T replicates.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hptune_bench.analysis.frames import Records
+from hptune_bench.analysis.statistics import MIN_SEEDS, Outcome, median, outcome, paired, subtract
+from hptune_bench.levels import nearest
+from hptune_bench.search_space import Configuration
+from hptune_bench.tables import Table, selected
+
+TOP = (0.01, 0.05)
+"""A run found something truly good if its choice is among these shares of all configurations."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Every training of a table as a search sees it: (C, D, T).
+
+    Attributes:
+        validation: what a search minimises, above the noise floor of each data draw where that is known (``excess``).
+        judged: what it is judged by: the test score, or ``validation`` where there is no test split.
+        judged_by: ``test`` or ``validation``.
+        epochs: trained until early stopping.
+    """
+
+    validation: np.ndarray
+    judged: np.ndarray
+    judged_by: str
+    epochs: np.ndarray
+    excess: bool
+
+
+def scores_of(table: Table) -> Scores:
+    """Early stopping applied, failures +inf, the irreducible loss subtracted where the table knows it."""
+    found = selected(table)
+    floors = [facts.get("validation_noise", math.nan) for facts in table.facts]
+    excess = all(math.isfinite(floor) for floor in floors)
+    validation = found.score - (np.array(floors)[:, None] if excess else 0.0)
+    tested = bool(np.isfinite(found.test_score).any())
+    judged = np.where(np.isnan(found.test_score), np.inf, found.test_score) if tested else validation
+    return Scores(validation, judged, "test" if tested else "validation", found.epochs, excess)
+
+
+def true_means(scores: np.ndarray) -> np.ndarray:
+    """Mean over all replicates, (C, D, T) to (C,); +inf where any of them failed."""
+    return np.asarray(scores, dtype=float).reshape(len(scores), -1).mean(axis=1)
+
+
+def truly_best(means: np.ndarray, share: float) -> np.ndarray:
+    """Whether each configuration is among the best ``share`` of all: bool (C,); at least one, ties count in."""
+    cut = np.sort(means)[max(1, math.ceil(share * len(means))) - 1]
+    return means <= cut
+
+
+# --- noise by source -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Components:
+    """Variances of one score about its configuration's mean: y_cdk = mean_c + draw_d + mixed_cd + training_cdk.
+
+    Attributes:
+        draw: of the data draw, shared by all configurations (a lucky validation split).
+        mixed: of the data draw, particular to a configuration.
+        training: of the training seed (initial weights, dropout).
+        between: of the means over these configurations: what there is to find.
+    """
+
+    draw: float
+    mixed: float
+    training: float
+    between: float
+
+
+def components(scores: np.ndarray) -> Components:
+    """Unbiased ANOVA estimates, all from the expected mean squares of the balanced two-way random model with T repeats
+    (Searle, Casella and McCulloch 1992, section 4.5); an estimate can be negative where its true value is near 0.
+
+    Args:
+        scores: (C, D, T), finite, C, D and T >= 2.
+    """
+    count, draws, repeats = scores.shape
+    cells = scores.mean(axis=2)
+    rows, columns, grand = cells.mean(axis=1), cells.mean(axis=0), cells.mean()
+    inside = float(((scores - cells[..., None]) ** 2).sum()) / (count * draws * (repeats - 1))
+    rest = cells - rows[:, None] - columns + grand
+    mixed = repeats * float((rest**2).sum()) / ((count - 1) * (draws - 1))
+    by_draw = count * repeats * float(((columns - grand) ** 2).sum()) / (draws - 1)
+    by_configuration = draws * repeats * float(((rows - grand) ** 2).sum()) / (count - 1)
+    return Components(
+        draw=(by_draw - mixed) / (count * repeats),
+        mixed=(mixed - inside) / repeats,
+        training=inside,
+        between=(by_configuration - mixed) / (draws * repeats),
+    )
+
+
+def run_sources(final: np.ndarray, chosen: np.ndarray, draw: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+    """Why runs of one tuner end differently: shares of the variance of their final score, sum 1.
+
+    Each final score is split exactly: y = mean_c + (mean_cd - mean_c) + (y - mean_cd). The share of a part is its
+    covariance with y over the variance of y: ``tuner`` (which configuration was chosen), ``data draw``, and ``training
+    seed`` with the luck of the selection. NaN where all finals are equal.
+
+    Args:
+        final: (n,) finite final scores. chosen: (n,) configuration numbers. draw: (n,) data replicates, from 0.
+        scores: (C, D, T).
+    """
+    cells = scores.mean(axis=2)
+    means = cells.mean(axis=1)
+    parts = {
+        "tuner": means[chosen],
+        "data draw": cells[chosen, draw] - means[chosen],
+        "training seed": final - cells[chosen, draw],
+    }
+    total = float(np.var(final))
+    return {
+        name: float(np.mean((part - part.mean()) * (final - final.mean()))) / total if total > 0 else math.nan
+        for name, part in parts.items()
+    }
+
+
+# --- exact expectations --------------------------------------------------------------------------------------------
+
+
+def proposal_weights(table: Table, space: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Probability (C,) that a uniform random proposal is looked up at each configuration.
+
+    A proposal goes to the nearest grid point, so a point of a continuous range weighs as much as the stretch that is
+    nearest to it (on the logarithm of a log range): the ends about half, uneven grids unevenly.
+
+    Args:
+        space: the hyperparameters as in the manifest.
+    """
+    specs = {str(hp["name"]): hp for hp in space}
+    weights = np.ones(1)
+    for name, values in table.levels.items():
+        spec = specs.get(name, {})
+        part = np.full(len(values), 1 / len(values))
+        if spec.get("kind") == "Float" and not spec.get("step") and len(values) > 1:
+            points = np.array(values, dtype=float)
+            points, ends = (
+                (np.log(v) if spec.get("log") else v) for v in (points, np.array([spec["low"], spec["high"]]))
+            )
+            edges = np.concatenate([ends[:1], (points[1:] + points[:-1]) / 2, ends[1:]])
+            part = np.diff(edges) / np.ptp(edges)
+        weights = np.multiply.outer(weights, part).ravel()
+    return weights
+
+
+def expected_random(values: np.ndarray, weights: np.ndarray, draws: int, shown: np.ndarray | None = None) -> float:
+    """Exact expectation for the best of ``draws`` independent draws of values (N,) with these weights (sum 1).
+
+    E = sum over distinct v of shown(v) [P(all >= v) - P(all > v)], with P(all >= v) = (weight of values >= v)^n.
+
+    Args:
+        shown: (N,) what is averaged instead of the value itself: e.g. the test score of the draw that is best on
+            validation. Within a tie it is averaged by weight, because the first of them is kept.
+    """
+    distinct, place = np.unique(values, return_inverse=True)
+    weight = np.bincount(place, weights)
+    worth = np.asarray(values if shown is None else shown, dtype=float) * weights
+    with np.errstate(invalid="ignore"):
+        average = np.bincount(place, np.where(weights > 0, worth, 0.0)) / np.where(weight > 0, weight, 1.0)
+    beyond = np.concatenate([np.cumsum(weight[::-1])[::-1], [0.0]]).clip(0.0, 1.0)
+    chance = beyond[:-1] ** draws - beyond[1:] ** draws
+    used = chance > 0
+    return float((average[used] * chance[used]).sum()) if len(distinct) else math.nan
+
+
+def expected_in_random_order(values: np.ndarray, draws: int, shown: np.ndarray | None = None) -> float:
+    """Exact expectation for the best after ``draws`` of N configurations in random order, each trained once.
+
+    values: (N, T), the T equally likely results of each configuration; draws <= N. With G_c(v) the share of the
+    results of c that are above v, P(best > v) = e_n(G_1, ..., G_N) / (N choose n), e_n the elementary symmetric
+    polynomial: computed by the recursion over configurations, for all v at once. ``shown`` (N, T) as in
+    ``expected_random``; for it, ties between configurations are averaged.
+    """
+    count, _ = values.shape
+    distinct, place = np.unique(values, return_inverse=True)
+    place = place.reshape(values.shape)
+    if shown is None:
+        above = (values[:, :, None] > distinct).mean(axis=1)  # (N, V)
+        survival = np.concatenate([[1.0], _all_of(above, draws)])
+        chance = survival[:-1] - survival[1:]
+        used = chance > 1e-15
+        return float((distinct[used] * chance[used]).sum())
+    # P(configuration c is drawn, shows v and is the best): c's own share times that of the others being above
+    total = 0.0
+    for c in range(count):
+        others = np.delete(values, c, axis=0)
+        own = np.unique(values[c])
+        worst = (others[:, :, None] > own).mean(axis=1)
+        equal = (others[:, :, None] >= own).mean(axis=1)
+        chance = (_all_of(worst, draws - 1) + _all_of(equal, draws - 1)) / 2 * draws / count
+        for value, p in zip(own, chance, strict=True):
+            mine = values[c] == value
+            if p > 0:
+                total += float(p * mine.mean() * shown[c][mine].mean())
+    return total
+
+
+def _all_of(shares: np.ndarray, draws: int) -> np.ndarray:
+    """(N, V) probabilities per configuration to (V,): mean over all subsets of ``draws`` of their product."""
+    count, points = shares.shape
+    means = np.zeros((draws + 1, points))
+    means[0] = 1.0
+    # means[j] = e_j / (i choose j) after i configurations; the recursion in this scale never overflows
+    for i, share in enumerate(shares, start=1):
+        sizes = np.arange(1, min(i, draws) + 1)[:, None]
+        means[1 : len(sizes) + 1] = (
+            means[1 : len(sizes) + 1] * (i - sizes) / i + means[: len(sizes)] * share * sizes / i
+        )
+    return means[draws] if draws <= count else np.full(points, math.nan)
+
+
+# --- replayed runs against the truth -------------------------------------------------------------------------------
+
+
+def places(table: Table, configurations: Sequence[Configuration], space: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Numbers (n,) of the grid points at which a replay looks these configurations up."""
+    logs = {str(hp["name"]): bool(hp.get("log")) for hp in space}
+    found = []
+    for configuration in configurations:
+        index = 0
+        for name, values in table.levels.items():
+            value = configuration[name]
+            place = values.index(value) if value in values else nearest(values, value, logs.get(name, False))
+            index = index * len(values) + place
+        found.append(index)
+    return np.array(found, dtype=int)
+
+
+@dataclass(frozen=True)
+class TunerTruth:
+    """Replayed runs of one tuner on one workload against the truth; medians over runs.
+
+    Attributes:
+        runs: finished runs that found something.
+        regret: true mean of the choice - best true mean there is, of the score that judges; regret_low, regret_high:
+            quartiles.
+        top: share of runs whose choice is truly among the best 1 % and 5 %, by share.
+        curse: selected validation score - the choice's true mean on validation: negative = it flattered itself.
+        sources: shares of the variance of the final score, see ``run_sources``.
+        half, nine_tenths: trials after which the median run has half and nine tenths of the reachable gain: the way
+            from the untuned configuration's true mean to the best; None: never in this budget.
+        equal_random: trials after which random search is expected to be as good as this tuner's mean final score;
+            None: more than ``MOST_SHOWN``.
+        trials: median trials of a run.
+    """
+
+    tuner: str
+    runs: int
+    regret: float
+    regret_low: float
+    regret_high: float
+    top: Mapping[float, float]
+    curse: float
+    sources: Mapping[str, float]
+    half: int | None
+    nine_tenths: int | None
+    equal_random: int | None
+    trials: float
+
+
+def quartile(values: np.ndarray, level: float) -> float:
+    return float(np.quantile(values, level, method="inverted_cdf"))
+
+
+def equal_draws(curve: np.ndarray, level: float) -> int | None:
+    """First number of draws (from 1) whose expected best is at or below the level."""
+    reached = np.asarray(curve) <= level
+    return int(reached.argmax()) + 1 if reached.any() else None
+
+
+def trials_to(gain: np.ndarray, share: float) -> int | None:
+    """Trials until the median run has that share of the gain.
+
+    Args:
+        gain: (runs, trials), share of the reachable gain that each run's incumbent truly has after each trial.
+    """
+    reached = median(gain.T) >= share
+    return int(reached.argmax()) + 1 if reached.any() else None
+
+
+# --- how many seeds ------------------------------------------------------------------------------------------------
+
+SEED_COUNTS = (6, 8, 10, 15, 20, 30, 50, 75, 100)
+CAMPAIGNS = 200
+ENOUGH = 0.9
+
+
+@dataclass(frozen=True)
+class SeedsNeeded:
+    """How many seeds a comparison needs.
+
+    Attributes:
+        truth: the outcome over all replayed runs; by rule: equivalent where the median difference is smaller than the
+            margin, else better or worse.
+        difference: that median difference, tuner - reference.
+        right: share of resampled campaigns whose verdict is the truth, by number of seeds.
+        seeds: smallest number from which on that share stays at or above nine tenths; None: more than tried.
+    """
+
+    tuner: str
+    reference: str
+    truth: Outcome
+    difference: float
+    right: Mapping[int, float]
+    seeds: int | None
+
+
+def seeds_needed(
+    tuner: str, reference: str, differences: np.ndarray, margin: float | None, family: int = 1
+) -> SeedsNeeded | None:
+    """Resample campaigns of so many seeds from replayed runs and judge each by the report's own rule.
+
+    Args:
+        differences: (n,) paired by seed. None is returned below 2 x the smallest campaign.
+        family: comparisons that share the error: p is multiplied by it (Bonferroni: Holm's first step, so the advice
+            is on the safe side).
+    """
+    if len(differences) < 2 * MIN_SEEDS:
+        return None
+    center = float(median(differences))
+    same = margin is not None and abs(center) < margin
+    truth: Outcome = "equivalent" if same else "better" if center < 0 else "worse" if center > 0 else "undecided"
+    rng = np.random.default_rng(len(differences))
+    right = {}
+    for count in (n for n in SEED_COUNTS if n <= len(differences)):
+        found = []
+        for _ in range(CAMPAIGNS):
+            drawn = rng.choice(differences, count, replace=False)
+            result = paired(drawn, np.zeros(count), margin)
+            p, p_equivalent = (None if v is None else min(1.0, v * family) for v in (result.p, result.p_equivalent))
+            found.append(outcome(p, p_equivalent, result.median_difference) == truth)
+        right[count] = float(np.mean(found))
+    steady = None
+    for count in reversed(right):
+        if right[count] < ENOUGH:
+            break
+        steady = count
+    return SeedsNeeded(tuner, reference, truth, center, right, steady)
+
+
+def by_draws(scores: Scores, weights: np.ndarray, most: int) -> pd.DataFrame:
+    """Random search on the table, exactly: columns draws, validation, judged: expected score of the best of so many
+    proposals, and expected score, by which it is judged, of the one that validation selects; averaged over data draws.
+
+    Failed trainings enter as the worst finite score of their data draw: an expectation over infinity says nothing.
+    """
+    _, draws, repeats = scores.validation.shape
+    spread = np.repeat(weights / repeats, repeats)
+    rows = []
+    for n in range(1, most + 1):
+        found = []
+        for d in range(draws):
+            validation, judged = (finite(values[:, d]).ravel() for values in (scores.validation, scores.judged))
+            found.append((expected_random(validation, spread, n), expected_random(validation, spread, n, judged)))
+        rows.append((n, *np.mean(found, axis=0)))
+    return pd.DataFrame(rows, columns=["draws", "validation", "judged"])
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """Failures replaced by the worst finite value; all 0 if there is none."""
+    known = np.isfinite(values)
+    return np.where(known, values, values[known].max() if known.any() else 0.0)
+
+
+# --- one workload of a replayed campaign ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Everything that a table says about one replayed workload.
+
+    Attributes:
+        scores: of the table.
+        best, best_score: the truly best configuration and its mean score (that judges): y*.
+        top_sizes: how many configurations are truly among the best, by share.
+        failing: share of all trainings of the table that failed.
+        noise: of the score that judges, over the configurations among the best 5 % (at least ten) that never fail;
+            None where there are fewer than two.
+        random: exact expectation of random search, see ``by_draws``.
+        grid: exact expectation of the hand-picked grid in random order, columns as in ``random``.
+        grid_size: its points.
+        tuners: in reporting order.
+        seeds: advice for each pair of a primary tuner and a reference, at the full budget.
+    """
+
+    scores: Scores
+    best: Configuration
+    best_score: float
+    top_sizes: Mapping[float, int]
+    failing: float
+    noise: Components | None
+    random: pd.DataFrame
+    grid: pd.DataFrame
+    grid_size: int
+    tuners: tuple[TunerTruth, ...]
+    seeds: tuple[SeedsNeeded, ...]
+
+
+MOST_SHOWN = 100
+"""Draws of the reference lines."""
+
+
+def truth(records: Records, table: Table, margin: float | None) -> Truth:
+    """Hold a replayed workload's records against its table.
+
+    Args:
+        margin: ``Noise.margin``, for what counts as equivalent in the advice on seeds.
+    """
+    scores = scores_of(table)
+    space = records.about.get("space") or ()
+    means, validation_means = true_means(finite(scores.judged)), true_means(finite(scores.validation))
+    failing = ~np.isfinite(scores.validation)
+    means[failing.any(axis=(1, 2))] = np.inf  # what can fail is not the best
+    best = int(means.argmin())
+    chosen = np.flatnonzero(means <= np.sort(means)[min(len(means), max(10, math.ceil(0.05 * len(means)))) - 1])
+    chosen = chosen[np.isfinite(means[chosen])]
+    enough = len(chosen) > 1 and min(scores.judged.shape[1:]) > 1
+    weights = proposal_weights(table, space)
+    line = by_draws(scores, weights, MOST_SHOWN)
+    grid = _grid(scores, _hand_picked(records, table))
+    parsed = {text: json.loads(text) for text in records.trials["configuration"].unique()}
+    number = dict(zip(parsed, places(table, list(parsed.values()), space), strict=True)) if parsed else {}
+    untuned = places(table, [records.about["untuned"]], space)[0] if records.about.get("untuned") else None
+    tuners = tuple(
+        found
+        for tuner in records.tuners
+        if (found := _tuner(records, tuner, scores, means, validation_means, number, untuned, line, weights))
+        is not None
+    )
+    return Truth(
+        scores=scores,
+        best=table.configurations[best],
+        best_score=float(means[best]),
+        top_sizes={share: int(truly_best(means, share).sum()) for share in TOP},
+        failing=float(failing.mean()),
+        noise=components(scores.judged[chosen]) if enough else None,
+        random=line,
+        grid=grid,
+        grid_size=len(_hand_picked(records, table)),
+        tuners=tuners,
+        seeds=_advice(records, margin),
+    )
+
+
+def _hand_picked(records: Records, table: Table) -> np.ndarray:
+    """Grid points of the nested loops over the hand-picked values, each once."""
+    picked = records.about.get("hand_picked") or {}
+    if set(picked) != set(table.levels) or not all(picked.values()):
+        return np.empty(0, dtype=int)
+    names = list(table.levels)
+    product = [dict(zip(names, values, strict=True)) for values in itertools.product(*(picked[n] for n in names))]
+    return np.unique(places(table, product, records.about.get("space") or ()))
+
+
+def _grid(scores: Scores, points: np.ndarray) -> pd.DataFrame:
+    rows = []
+    for n in range(1, min(len(points), MOST_SHOWN) + 1):
+        found = []
+        for d in range(scores.validation.shape[1]):
+            validation, judged = (finite(values[:, d])[points] for values in (scores.validation, scores.judged))
+            wanted = n in (1, 2, 5) or n % 10 == 0 or n == len(points)
+            shown = expected_in_random_order(validation, n, judged) if wanted else math.nan
+            found.append((expected_in_random_order(validation, n), shown))
+        rows.append((n, *np.mean(found, axis=0)))
+    return pd.DataFrame(rows, columns=["draws", "validation", "judged"])
+
+
+def _tuner(
+    records: Records,
+    tuner: str,
+    scores: Scores,
+    means: np.ndarray,
+    validation_means: np.ndarray,
+    number: Mapping[str, int],
+    untuned: int | None,
+    line: pd.DataFrame,
+    weights: np.ndarray,
+) -> TunerTruth | None:
+    runs = records.runs[(records.runs["tuner"] == tuner) & records.runs["finished"] & ~records.runs["failed_run"]]
+    trials = records.trials[(records.trials["tuner"] == tuner) & records.trials["seed"].isin(runs["seed"])]
+    kept = trials[trials["incumbent"] & np.isfinite(trials["score"])]
+    last = kept.groupby("seed").last()
+    if last.empty:
+        return None
+    chosen = last["configuration"].map(number).to_numpy(dtype=int)
+    finals = records.finals(tuner).reindex(last.index).to_numpy(dtype=float)
+    safe = true_means(finite(scores.judged))
+    regret = safe[chosen] - means.min()
+    known = np.isfinite(finals) & np.isfinite(scores.judged[chosen]).all(axis=(1, 2))
+    draw = ((last.index.to_numpy() - 1) % scores.judged.shape[1])[known]
+    curse = last["validation"].to_numpy(dtype=float) - validation_means[chosen]
+    gain = _gains(kept, number, safe, untuned, means.min(), int(trials["trial"].max()))
+    level = float(np.mean(finals[np.isfinite(finals)])) if np.isfinite(finals).any() else math.inf
+    return TunerTruth(
+        tuner=tuner,
+        runs=len(last),
+        regret=float(median(regret)),
+        regret_low=quartile(regret, 0.25),
+        regret_high=quartile(regret, 0.75),
+        top={share: float(truly_best(means, share)[chosen].mean()) for share in TOP},
+        curse=float(median(curse)),
+        sources=run_sources(finals[known], chosen[known], draw, finite(scores.judged)) if known.sum() > 1 else {},
+        half=trials_to(gain, 0.5) if gain is not None else None,
+        nine_tenths=trials_to(gain, 0.9) if gain is not None else None,
+        equal_random=equal_draws(line["judged"].to_numpy(), level),
+        trials=float(trials.groupby("seed")["trial"].max().median()),
+    )
+
+
+def _gains(
+    kept: pd.DataFrame, number: Mapping[str, int], means: np.ndarray, untuned: int | None, best: float, most: int
+) -> np.ndarray | None:
+    """(runs, trials): how much of the way from the untuned configuration to the best each incumbent truly is."""
+    if untuned is None or not means[untuned] > best:
+        return None
+    room = means[untuned] - best
+    rows = []
+    for _, run in kept.groupby("seed"):
+        worth = (means[untuned] - means[run["configuration"].map(number).to_numpy(dtype=int)]) / room
+        at = np.searchsorted(run["trial"].to_numpy(), np.arange(1, most + 1), side="right")
+        rows.append(np.concatenate([[-np.inf], worth])[at])
+    return np.array(rows)
+
+
+def _advice(records: Records, margin: float | None) -> tuple[SeedsNeeded, ...]:
+    finals = {tuner: records.finals(tuner).dropna() for tuner in records.tuners}
+    primary = [t for t in records.primary if t in finals]
+    pairs = [
+        (t, r) for r in dict.fromkeys((records.against, "random_search")) if r in finals for t in primary if t != r
+    ]
+    family = max(1, len(primary) * (2 if records.checkpoint_trials else 1))
+    found = []
+    for tuner, reference in pairs:
+        both = pd.concat([finals[tuner], finals[reference]], axis=1, join="inner").to_numpy(dtype=float)
+        advice = seeds_needed(tuner, reference, subtract(both[:, 0], both[:, 1]), margin, family)
+        found += [advice] if advice else []
+    return tuple(found)

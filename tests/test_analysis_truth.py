@@ -1,0 +1,225 @@
+"""Truth from complete tables: against brute force, closed forms and tables that are known by construction."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic_table import synthetic_table
+
+from hptune_bench.analysis.exact_importance import anova, exact_importance, responses
+from hptune_bench.analysis.truth import (
+    Scores,
+    by_draws,
+    components,
+    equal_draws,
+    expected_in_random_order,
+    expected_random,
+    places,
+    proposal_weights,
+    run_sources,
+    scores_of,
+    seeds_needed,
+    trials_to,
+    true_means,
+    truly_best,
+)
+
+few = st.lists(st.integers(0, 4), min_size=1, max_size=4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(few, st.integers(1, 4), st.integers(0, 99))
+def test_random_search_against_all_sequences(values: list[int], draws: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    weights = rng.dirichlet(np.ones(len(values)))
+    tests = rng.normal(size=len(values))
+    best = shown = 0.0
+    for sequence in itertools.product(range(len(values)), repeat=draws):
+        chance = math.prod(weights[i] for i in sequence)
+        first = min(sequence, key=lambda i: values[i])  # the first of equals, as a search keeps it
+        best += chance * values[first]
+        shown += chance * tests[first]
+    assert expected_random(np.array(values), weights, draws) == pytest.approx(best)
+    assert expected_random(np.array(values), weights, draws, tests) == pytest.approx(shown)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 4), st.integers(1, 2), st.integers(0, 99), st.data())
+def test_grid_in_random_order_against_all_orders(count: int, repeats: int, seed: int, data: st.DataObject) -> None:
+    draws = data.draw(st.integers(1, count))
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(count, repeats))
+    tests = rng.normal(size=(count, repeats))
+    best, shown = [], []
+    for order in itertools.permutations(range(count), draws):
+        for replicates in itertools.product(range(repeats), repeat=draws):
+            found = min(zip(order, replicates, strict=True), key=lambda ck: values[ck])
+            best.append(values[found])
+            shown.append(tests[found])
+    assert expected_in_random_order(values, draws) == pytest.approx(np.mean(best))
+    assert expected_in_random_order(values, draws, tests) == pytest.approx(np.mean(shown))
+
+
+def test_random_order_with_ties_counts_each_once() -> None:
+    values = np.array([[1.0], [1.0], [2.0], [2.0]])
+    expected = np.mean([min(pair) for pair in itertools.combinations([1, 1, 2, 2], 2)])
+    assert expected_in_random_order(values, 2) == pytest.approx(expected)
+    assert expected_in_random_order(values, 2, values) == pytest.approx(expected)
+
+
+def test_components_find_what_was_put_in() -> None:
+    rng = np.random.default_rng(2)
+    found = []
+    for _ in range(300):
+        y = rng.normal(0, 2.0, (12, 1, 1)) + rng.normal(0, 1.0, (1, 4, 1)) + rng.normal(0, 0.5, (12, 4, 1))
+        c = components(y + rng.normal(0, 0.8, (12, 4, 3)))
+        found.append((c.between, c.draw, c.mixed, c.training))
+    spread = np.std(found, axis=0) / math.sqrt(len(found))
+    assert (np.abs(np.mean(found, axis=0) - [4.0, 1.0, 0.25, 0.64]) < 4 * spread).all()
+
+
+def test_sources_of_the_final_score_add_up() -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.normal(size=(5, 2, 3))
+    chosen, draw, k = rng.integers(5, size=40), rng.integers(2, size=40), rng.integers(3, size=40)
+    shares = run_sources(scores[chosen, draw, k], chosen, draw, scores)
+    assert sum(shares.values()) == pytest.approx(1)
+    same = run_sources(
+        scores.mean(axis=(1, 2))[chosen], chosen, draw, np.repeat(scores.mean(axis=(1, 2)), 6).reshape(5, 2, 3)
+    )
+    assert same == {"tuner": pytest.approx(1), "data draw": pytest.approx(0), "training seed": pytest.approx(0)}
+    assert all(
+        math.isnan(share) for share in run_sources(np.ones(3), np.zeros(3, int), np.zeros(3, int), scores).values()
+    )
+
+
+def test_truly_best() -> None:
+    means = np.array([3.0, 1.0, 2.0, np.inf] * 25)
+    assert truly_best(means, 0.01).sum() == 25  # ties count in
+    assert truly_best(np.arange(1000.0), 0.05).sum() == 50
+    assert truly_best(np.arange(3.0), 0.01).tolist() == [True, False, False]
+    assert true_means(np.array([[[1.0, 3.0], [5.0, 7.0]], [[1.0, np.inf], [1.0, 1.0]]])).tolist() == [4.0, np.inf]
+
+
+def test_weights_of_proposals_are_those_of_sampling() -> None:
+    table = synthetic_table()
+    space = [
+        {"name": "switch", "kind": "Boolean"},
+        {"name": "units", "kind": "Int", "low": 1, "high": 3, "step": 1},
+        {"name": "rate", "kind": "Float", "low": 1e-3, "high": 1.0, "step": None, "log": True},
+    ]
+    weights = proposal_weights(table, space)
+    assert weights.sum() == pytest.approx(1)
+    rng = np.random.default_rng(0)
+    drawn = [
+        {"switch": bool(a), "units": int(b), "rate": float(10**c)}
+        for a, b, c in zip(rng.random(6000) < 0.5, rng.integers(1, 4, 6000), rng.uniform(-3, 0, 6000), strict=True)
+    ]
+    seen = np.bincount(places(table, drawn, space), minlength=len(weights)) / 6000
+    assert np.abs(seen - weights).max() < 4 * math.sqrt(weights.max() / 6000)
+    assert places(table, table.configurations, space).tolist() == list(range(len(weights)))
+
+
+def test_random_search_lines_fall_to_the_best() -> None:
+    scores = scores_of(synthetic_table())
+    line = by_draws(scores, np.full(24, 1 / 24), 60)
+    assert (line["validation"].diff().dropna() <= 1e-12).all()
+    lowest = scores.validation.min(axis=(0, 2)).mean()
+    assert lowest <= line["validation"].iloc[-1] < lowest + 0.05
+    assert equal_draws(line["validation"].to_numpy(), line["validation"].iloc[6]) == 7
+    assert equal_draws(line["validation"].to_numpy(), -1.0) is None
+
+
+def test_trials_to_a_share_of_the_gain() -> None:
+    gain = np.array([[-np.inf, 0.2, 0.6, 0.95], [0.0, 0.55, 0.55, 0.9], [0.1, 0.1, 0.7, 0.7]])
+    assert trials_to(gain, 0.5) == 3
+    assert trials_to(gain, 0.9) == 4
+    assert trials_to(gain, 0.99) is None
+
+
+def test_seeds_needed_grow_as_the_difference_shrinks() -> None:
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=200)
+    large, small = (seeds_needed("a", "b", noise - size, margin=0.01) for size in (3.0, 0.8))
+    assert large is not None
+    assert small is not None
+    assert (large.truth, small.truth) == ("better", "better")
+    assert large.seeds is not None
+    assert small.seeds is not None
+    assert large.seeds < small.seeds
+    same = seeds_needed("a", "b", 0.1 * noise, margin=1.0)
+    assert same is not None
+    assert same.truth == "equivalent"
+    assert seeds_needed("a", "b", noise[:5], None) is None
+
+
+# --- exact importance ----------------------------------------------------------------------------------------------
+
+
+def test_anova_against_a_closed_form() -> None:
+    a, b, c = np.meshgrid([0.0, 1.0], [-1.0, 0.0, 1.0], [0.0, 1.0, 2.0, 3.0], indexing="ij")
+    response = 2 * a + b * b + (a - 0.5) * b + 0 * c
+    found = anova(np.repeat(response[..., None, None], 6, axis=-1).reshape(2, 3, 4, 3, 2), ("a", "b", "c"))
+    main_a, main_b, pair = 1.0, np.var([1, 0, 1]), 0.25 * 2 / 3
+    total = main_a + main_b + pair
+    assert found.share("a") == pytest.approx(main_a / total)
+    assert found.share("b") == pytest.approx(main_b / total)
+    assert found.share("a", "b") == pytest.approx(pair / total)
+    assert found.share("c") == pytest.approx(0, abs=1e-12)
+    assert found.noise == pytest.approx(0, abs=1e-12)
+    assert found.zero("c")
+    assert not found.zero("a")
+
+
+def test_anova_shares_sum_to_one_and_noise_is_taken_off() -> None:
+    rng = np.random.default_rng(5)
+    signal = np.array([0.0, 1.0, 2.0])[:, None, None, None]
+    shares = []
+    false_alarms = 0
+    for _ in range(300):
+        draw = rng.normal(0, 0.5, (1, 1, 3, 1)) + rng.normal(0, 0.7, (3, 4, 3, 1))
+        found = anova(signal + draw + rng.normal(0, 1.0, (3, 4, 3, 3)), ("a", "b"))
+        assert found.effects["share"].sum() + found.noise == pytest.approx(1)
+        shares.append([found.share("a"), found.share("b"), found.share("a", "b"), found.noise])
+        false_alarms += not found.zero("b")
+    noise = 0.25 + 0.49 + 1.0
+    variance = 2 / 3
+    middle, error = np.median(shares, axis=0), np.std(shares, axis=0) / math.sqrt(300)
+    assert abs(middle[1]) < 5 * error[1] + 0.005
+    assert abs(middle[2]) < 5 * error[2] + 0.005
+    assert middle[0] == pytest.approx(variance / (variance + noise), abs=0.05)
+    assert false_alarms / 300 < 0.09  # 5 % and three standard errors
+
+
+def test_anova_refuses_other_axes() -> None:
+    with pytest.raises(ValueError, match="2 names"):
+        anova(np.zeros((2, 2, 2, 1, 1)), ("a", "b"))
+
+
+def test_failing_and_scoring_are_two_questions() -> None:
+    validation = np.array([[[1.0, 2.0]], [[np.inf, 9.0]], [[3.0, 4.0]]])
+    fails, ranks = responses(Scores(validation, validation, "validation", np.ones((3, 1, 2)), False), np.array([5.0]))
+    assert fails[:, 0].tolist() == [[0, 0], [1, 1], [0, 0]]
+    assert ranks[:, 0].tolist() == [[0, 1 / 3], [0.5, 0.5], [2 / 3, 1]]
+
+
+def test_questions_of_a_table_that_is_known() -> None:
+    table = synthetic_table()
+    found = exact_importance(table, scores_of(table), {"switch": False, "units": 2, "rate": 0.001})
+    by_name = {question.name: question for question in found.questions}
+    # the table: the switch saves from failing at the largest rate, units do nothing, rate 0.1 is best
+    assert found.scoring.zero("units")
+    assert found.failing.share("units") == pytest.approx(0, abs=1e-9)
+    assert found.failing.share("rate") > 0.1
+    assert found.scoring.share("rate") > 0.5
+    assert "not the best choice" in by_name["rate"].verdict
+    assert "0.1" in by_name["rate"].verdict
+    assert "as good as any other value" in by_name["units"].verdict
+    assert all(question.verdict.startswith("Inside this space") for question in found.questions)
+    assert by_name["switch"].levels[0].fails == pytest.approx(0.25)
+    assert by_name["switch"].levels[1].fails == 0

@@ -131,7 +131,13 @@ def test_random_search_lines_fall_to_the_best() -> None:
     assert (line["validation"].diff().dropna() <= 1e-12).all()
     lowest = scores.validation.min(axis=(0, 2)).mean()
     assert lowest <= line["validation"].iloc[-1] < lowest + 0.05
+    means = true_means(np.where(np.isfinite(scores.judged), scores.judged, np.nan))
+    assert np.nanmin(means) <= line["true"].iloc[-1] < np.nanmin(means) + 0.05
+    assert line["epochs"].tolist() == [4.0 * n for n in line["draws"]]
     assert equal_draws(line["validation"].to_numpy(), line["validation"].iloc[6]) == 7
+    means = true_means(np.where(np.isfinite(scores.judged), scores.judged, np.nan))
+    assert np.nanmin(means) <= line["true"].iloc[-1] < np.nanmin(means) + 0.05
+    assert line["epochs"].tolist() == [4.0 * n for n in line["draws"]]
     assert equal_draws(line["validation"].to_numpy(), -1.0) is None
 
 

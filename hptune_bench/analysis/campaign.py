@@ -11,6 +11,7 @@ import pandas as pd
 from hptune_bench.analysis.anytime import AXES, Axis, Curves, Score, curves
 from hptune_bench.analysis.comparisons import Comparison, compare, summary
 from hptune_bench.analysis.costs import Costs, costs
+from hptune_bench.analysis.exact_importance import ExactImportance, exact_importance
 from hptune_bench.analysis.frames import Records, by_workload
 from hptune_bench.analysis.importance import MIN_TRIALS, Importance, importance
 from hptune_bench.analysis.noise import Noise, noise
@@ -18,9 +19,11 @@ from hptune_bench.analysis.questions import Question, questions
 from hptune_bench.analysis.ranks import Ranks, ranks
 from hptune_bench.analysis.room import Room, room
 from hptune_bench.analysis.targets import Targets, targets
+from hptune_bench.analysis.truth import Truth, truth
 from hptune_bench.analysis.verdict import Judged, Sentence, overall_verdict, workload_verdict
 from hptune_bench.analysis.warnings import Warning, warnings
 from hptune_bench.results import Campaign
+from hptune_bench.tables import Table
 
 QUICK_AXES: tuple[Axis, ...] = ("stock_s", "spent_epochs")
 SCORES: tuple[Score, ...] = ("validation", "test")
@@ -36,6 +39,7 @@ class WorkloadAnalysis:
         curves: by (axis, score); missing keys were not recorded.
         summary: see ``comparisons.summary``.
         verdict: at most five sentences.
+        truth, exact: where the workload was replayed and its table is at hand; else None.
     """
 
     records: Records
@@ -51,6 +55,8 @@ class WorkloadAnalysis:
     warnings: tuple[Warning, ...]
     verdict: tuple[Sentence, ...]
     reasons: Mapping[str, str]
+    truth: Truth | None = None
+    exact: ExactImportance | None = None
 
 
 @dataclass(frozen=True)
@@ -73,18 +79,20 @@ class Analysis:
     reasons: Mapping[str, str]
 
 
-def analyse(campaign: Campaign, quick: bool = False) -> Analysis:
+def analyse(campaign: Campaign, quick: bool = False, tables: Mapping[str, Table] | None = None) -> Analysis:
     """Everything the report needs. Odd campaigns (one tuner, one seed, unfinished, all runs failed, missing files) are
     no error: the parts that cannot be computed are None or empty, with a reason.
 
     Args:
         quick: leave out what only the folded parts of a report show: importance, questions, break-even, ranks, and
             the curves over trials and over the search clock.
+        tables: of the replayed workloads, by name: with them, records are held against the truth.
     """
     manifest = campaign.manifest
     known = manifest.get("best_known") or {}
     workloads = {
-        records.name: _workload(records, known.get(records.name) or {}, quick) for records in by_workload(campaign)
+        records.name: _workload(records, known.get(records.name) or {}, quick, (tables or {}).get(records.name))
+        for records in by_workload(campaign)
     }
     every = [w for analysis in workloads.values() for w in analysis.warnings] + _campaign_warnings(campaign)
     placed = ranks(tuple(w.records for w in workloads.values())) if not quick else None
@@ -106,7 +114,7 @@ def analyse(campaign: Campaign, quick: bool = False) -> Analysis:
     )
 
 
-def _workload(records: Records, best_known: Mapping[str, Any], quick: bool) -> WorkloadAnalysis:
+def _workload(records: Records, best_known: Mapping[str, Any], quick: bool, table: Table | None) -> WorkloadAnalysis:
     reasons: dict[str, str] = {}
     axes = QUICK_AXES if quick else tuple(AXES)
     drawn = {(axis, score): c for axis in axes for score in SCORES if (c := curves(records, axis, score)) is not None}
@@ -140,6 +148,16 @@ def _workload(records: Records, best_known: Mapping[str, Any], quick: bool) -> W
     if apart is None:
         reasons["room"] = found.margin_source if found.margin is None else "no run has finished"
     traps = warnings(records, compared, apart)
+    true = exact = None
+    if records.about.get("table") and table is None:
+        reasons["truth"] = (
+            "left out of the quick analysis"
+            if quick
+            else "the table that this was replayed from is not at hand, so nothing is held against the truth"
+        )
+    if table is not None and not quick:
+        true = truth(records, table, found.margin)
+        exact = exact_importance(table, true.scores, records.about.get("untuned") or {})
     return WorkloadAnalysis(
         records=records,
         curves=drawn,
@@ -154,6 +172,8 @@ def _workload(records: Records, best_known: Mapping[str, Any], quick: bool) -> W
         warnings=traps,
         verdict=workload_verdict(records, compared, found, spent, traps),
         reasons=reasons,
+        truth=true,
+        exact=exact,
     )
 
 

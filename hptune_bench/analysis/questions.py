@@ -284,7 +284,8 @@ def verdict_on(name: str, levels: pd.DataFrame, matched: pd.DataFrame, margin: f
     if others.empty:
         return f"Only {label} was tried, so nothing can be said about other values."
     if others["gap_low"].isna().all():
-        return f"Best reachable with {name} = {best['level']}{edge}, from one seed: no answer yet.{views}"
+        few = f"from fewer than {MIN_SEEDS} seeds: no answer yet"
+        return f"Best reachable with {name} = {best['level']}{edge}, {few}.{views}"
     better, worse = _beyond(others, margin)
     noise = f"beyond the retraining noise of {margin:.2g}" if margin else "with an interval that excludes 0"
     if len(better):

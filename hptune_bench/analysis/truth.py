@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hptune_bench.analysis.anytime import step_values
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.statistics import MIN_SEEDS, Outcome, median, outcome, paired, subtract
 from hptune_bench.levels import nearest
@@ -258,7 +259,7 @@ class TunerTruth:
         sources: shares of the variance of the final score, see ``run_sources``.
         half, nine_tenths: trials after which the median run has half and nine tenths of the reachable gain: the way
             from the untuned configuration's true mean to the best; None: never in this budget.
-        equal_random: trials after which random search is expected to be as good as this tuner's mean final score;
+        equal_random: proposals after which random search is expected to choose as well as this tuner on average;
             None: more than ``MOST_SHOWN``.
         trials: median trials of a run.
     """
@@ -358,21 +359,24 @@ def seeds_needed(
 
 
 def by_draws(scores: Scores, weights: np.ndarray, most: int) -> pd.DataFrame:
-    """Random search on the table, exactly: columns draws, validation, judged: expected score of the best of so many
-    proposals, and expected score, by which it is judged, of the one that validation selects; averaged over data draws.
+    """Random search on the table, exactly: columns draws, epochs (that they cost on average), validation (expected best
+    score after so many proposals) and true (expected true mean, of the score that judges, of the configuration that
+    validation selects); averaged over data draws.
 
     Failed trainings enter as the worst finite score of their data draw: an expectation over infinity says nothing.
     """
     _, draws, repeats = scores.validation.shape
     spread = np.repeat(weights / repeats, repeats)
+    means = np.repeat(true_means(finite(scores.judged)), repeats)
+    epochs = float((scores.epochs.mean(axis=(1, 2)) * weights).sum())
     rows = []
     for n in range(1, most + 1):
         found = []
         for d in range(draws):
-            validation, judged = (finite(values[:, d]).ravel() for values in (scores.validation, scores.judged))
-            found.append((expected_random(validation, spread, n), expected_random(validation, spread, n, judged)))
-        rows.append((n, *np.mean(found, axis=0)))
-    return pd.DataFrame(rows, columns=["draws", "validation", "judged"])
+            validation = finite(scores.validation[:, d]).ravel()
+            found.append((expected_random(validation, spread, n), expected_random(validation, spread, n, means)))
+        rows.append((n, n * epochs, *np.mean(found, axis=0)))
+    return pd.DataFrame(rows, columns=["draws", "epochs", "validation", "true"])
 
 
 def finite(values: np.ndarray) -> np.ndarray:
@@ -398,6 +402,8 @@ class Truth:
         random: exact expectation of random search, see ``by_draws``.
         grid: exact expectation of the hand-picked grid in random order, columns as in ``random``.
         grid_size: its points.
+        lines: mean over runs of the true mean of each tuner's incumbent after so many epochs: columns tuner, epochs,
+            true; NaN while some run has found nothing.
         tuners: in reporting order.
         seeds: advice for each pair of a primary tuner and a reference, at the full budget.
     """
@@ -411,6 +417,7 @@ class Truth:
     random: pd.DataFrame
     grid: pd.DataFrame
     grid_size: int
+    lines: pd.DataFrame
     tuners: tuple[TunerTruth, ...]
     seeds: tuple[SeedsNeeded, ...]
 
@@ -443,8 +450,7 @@ def truth(records: Records, table: Table, margin: float | None) -> Truth:
     tuners = tuple(
         found
         for tuner in records.tuners
-        if (found := _tuner(records, tuner, scores, means, validation_means, number, untuned, line, weights))
-        is not None
+        if (found := _tuner(records, tuner, scores, means, validation_means, number, untuned, line)) is not None
     )
     return Truth(
         scores=scores,
@@ -456,6 +462,7 @@ def truth(records: Records, table: Table, margin: float | None) -> Truth:
         random=line,
         grid=grid,
         grid_size=len(_hand_picked(records, table)),
+        lines=_lines(records, number, true_means(finite(scores.judged))),
         tuners=tuners,
         seeds=_advice(records, margin),
     )
@@ -472,16 +479,18 @@ def _hand_picked(records: Records, table: Table) -> np.ndarray:
 
 
 def _grid(scores: Scores, points: np.ndarray) -> pd.DataFrame:
+    means = np.repeat(true_means(finite(scores.judged))[points, None], scores.validation.shape[2], axis=1)
+    epochs = float(scores.epochs[points].mean()) if len(points) else math.nan
     rows = []
     for n in range(1, min(len(points), MOST_SHOWN) + 1):
+        if not (n in (1, 2, 5) or n % 10 == 0 or n == len(points)):
+            continue
         found = []
         for d in range(scores.validation.shape[1]):
-            validation, judged = (finite(values[:, d])[points] for values in (scores.validation, scores.judged))
-            wanted = n in (1, 2, 5) or n % 10 == 0 or n == len(points)
-            shown = expected_in_random_order(validation, n, judged) if wanted else math.nan
-            found.append((expected_in_random_order(validation, n), shown))
-        rows.append((n, *np.mean(found, axis=0)))
-    return pd.DataFrame(rows, columns=["draws", "validation", "judged"])
+            validation = finite(scores.validation[:, d])[points]
+            found.append((expected_in_random_order(validation, n), expected_in_random_order(validation, n, means)))
+        rows.append((n, n * epochs, *np.mean(found, axis=0)))
+    return pd.DataFrame(rows, columns=["draws", "epochs", "validation", "true"])
 
 
 def _tuner(
@@ -493,7 +502,6 @@ def _tuner(
     number: Mapping[str, int],
     untuned: int | None,
     line: pd.DataFrame,
-    weights: np.ndarray,
 ) -> TunerTruth | None:
     runs = records.runs[(records.runs["tuner"] == tuner) & records.runs["finished"] & ~records.runs["failed_run"]]
     trials = records.trials[(records.trials["tuner"] == tuner) & records.trials["seed"].isin(runs["seed"])]
@@ -509,7 +517,6 @@ def _tuner(
     draw = ((last.index.to_numpy() - 1) % scores.judged.shape[1])[known]
     curse = last["validation"].to_numpy(dtype=float) - validation_means[chosen]
     gain = _gains(kept, number, safe, untuned, means.min(), int(trials["trial"].max()))
-    level = float(np.mean(finals[np.isfinite(finals)])) if np.isfinite(finals).any() else math.inf
     return TunerTruth(
         tuner=tuner,
         runs=len(last),
@@ -521,9 +528,30 @@ def _tuner(
         sources=run_sources(finals[known], chosen[known], draw, finite(scores.judged)) if known.sum() > 1 else {},
         half=trials_to(gain, 0.5) if gain is not None else None,
         nine_tenths=trials_to(gain, 0.9) if gain is not None else None,
-        equal_random=equal_draws(line["judged"].to_numpy(), level),
+        equal_random=equal_draws(line["true"].to_numpy(), float(safe[chosen].mean())),
         trials=float(trials.groupby("seed")["trial"].max().median()),
     )
+
+
+def _lines(records: Records, number: Mapping[str, int], means: np.ndarray) -> pd.DataFrame:
+    parts = []
+    for tuner in records.tuners:
+        trials = records.trials[records.trials["tuner"] == tuner]
+        kept = trials[trials["incumbent"] & np.isfinite(trials["score"])]
+        if kept.empty:
+            continue
+        grid = np.unique(trials["spent_epochs"].to_numpy(dtype=float))
+        rows = [
+            step_values(
+                run["spent_epochs"].to_numpy(dtype=float),
+                means[run["configuration"].map(number).to_numpy(dtype=int)],
+                grid,
+            )
+            for _, run in kept.groupby("seed")
+        ]
+        mean = np.mean(rows, axis=0)
+        parts.append(pd.DataFrame({"tuner": tuner, "epochs": grid, "true": np.where(np.isfinite(mean), mean, np.nan)}))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["tuner", "epochs", "true"])
 
 
 def _gains(

@@ -20,7 +20,7 @@ from hptune_bench.analysis.frames import TRAINED_ONCE
 from hptune_bench.analysis.questions import Question
 from hptune_bench.analysis.ranks import Ranks
 from hptune_bench.analysis.statistics import ALPHA
-from hptune_bench.report import room, tables, text
+from hptune_bench.report import room, tables, text, truth
 from hptune_bench.report.blocks import Block, Code, Figure, Heading, Items, Prose, Section
 from hptune_bench.report.plots import curse, curves, pairs, space, times, words
 from hptune_bench.report.style import LOOKS, Look, looks
@@ -81,6 +81,8 @@ def build(ctx: Context, quick: bool) -> list[Section]:
         return [part for part in (*first_page, notes) if part.blocks]
     parts = [
         *first_page,
+        Section("Against the truth", _each(ctx, _truth)),
+        Section("What matters, exactly", _each(ctx, _exact)),
         Section("The post's questions", _each(ctx, _questions)),
         Section("The notebook's picture", _each(ctx, _words)),
         Section("What there is to win", room.blocks([(_title(found), found) for found in ctx.workloads], ctx.looks)),
@@ -297,6 +299,16 @@ def _main_table(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     return [*room.label(found), tables.main(_name("summary", found), found, ctx.looks, ctx.tuners(found))]
 
 
+def _truth(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    score = tables.metric_name(found.records) if found.records.judged_by == "test" else "validation score"
+    return truth.blocks(found, ctx.looks, _name_of(found), _corner(found), score) or _reason(found, "truth")
+
+
+def _exact(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    score = tables.metric_name(found.records) if found.records.judged_by == "test" else "validation score"
+    return truth.importance(found, _name_of(found), _corner(found), score)
+
+
 def _questions(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     if not found.questions:
         return _reason(found, "questions")
@@ -414,7 +426,7 @@ def _paired(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                 takeaway=_outcomes(ctx, shown),
                 detail=(
                     f"One dot per data seed ({_seeds(found)}): {tables.metric_name(found.records)} of the tuner minus "
-                    f"that of {ctx.looks[shown[0].reference].label}; bar: median, line: its 95 % bootstrap "
+                    f"that of {ctx.looks[shown[0].reference].label}; bar: median, line: its 95 % "
                     f"interval{band}. An arrowhead at the rim is a failed run."
                 ),
                 alt=f"Dot plot of paired differences. {_outcomes(ctx, shown)}",
@@ -483,7 +495,7 @@ def _ranks(ctx: Context) -> tuple[Block, ...]:
         name="ranks",
         takeaway=takeaway,
         detail=(
-            f"Mean rank by test score inside each (workload, seed), over {workloads}; line: 95 % bootstrap interval "
+            f"Mean rank by test score inside each (workload, seed), over {workloads}; line: 95 % interval "
             f"over the seeds of each workload ({seeds}). {text.sentence(found.reason)}".strip()
         ),
         alt=f"Dot plot of mean ranks. {takeaway}",
@@ -586,7 +598,7 @@ def _importance(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
             Figure(
                 name=_name("importance", found),
                 takeaway=takeaway,
-                detail=f"{text.sentence(shown.method)} Lines: 95 % bootstrap over {_seeds(found)}.",
+                detail=f"{text.sentence(shown.method)}",
                 alt=f"Bars of the share of variance of each hyperparameter, heat map of the strongest pair. {takeaway}",
                 data=pd.concat(
                     [shown.main.assign(part="main"), shown.pairs.assign(part="pairs"), shown.heat.assign(part="heat")],
@@ -606,7 +618,7 @@ def _importance(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                 takeaway=takeaway,
                 detail=(
                     f"Hollow: median over {_seeds(found)} of the typical score at this level; filled: median of the "
-                    "best score found there; lines: 95 % bootstrap interval, cut at the rim; shaded: the untuned value."
+                    "best score found there; lines: 95 % interval, cut at the rim; shaded: the untuned value."
                 ),
                 alt=f"Typical and best score at each level of each hyperparameter. {takeaway}",
                 data=space.question_data(found.questions),

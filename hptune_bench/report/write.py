@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hptune_bench.analysis import analyse
+from hptune_bench.errors import UserError
 from hptune_bench.files import write_atomic
 from hptune_bench.report import page, sections, tables, text
 from hptune_bench.report.blocks import Block, Figure, Section, Table
@@ -16,11 +17,13 @@ from hptune_bench.results import Campaign, merge
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hptune_bench.tables import Table as WorkloadTable
+
 
 def write(campaigns: Sequence[Campaign], out: Path, quick: bool) -> Path:
     """See ``report.write_report``."""
     campaign = merge(campaigns)
-    ctx = sections.context(campaign, analyse(campaign, quick=quick))
+    ctx = sections.context(campaign, analyse(campaign, quick=quick, tables={} if quick else replayed(campaign)))
     parts = sections.build(ctx, quick)
     svgs = {}
     for block in _blocks(parts):
@@ -43,6 +46,24 @@ def write(campaigns: Sequence[Campaign], out: Path, quick: bool) -> Path:
     report = out / "report.md"
     write_atomic(report, page.to_markdown(shown))
     return report
+
+
+def replayed(campaign: Campaign) -> dict[str, WorkloadTable]:
+    """The tables that the campaign's workloads were replayed from, as far as they are still at hand, unchanged."""
+    from hptune_bench.tables import digest, find_table, read_table
+
+    folder = (campaign.manifest.get("benchmark") or {}).get("tables")
+    found = {}
+    for name, about in (campaign.manifest.get("workloads") or {}).items():
+        if not about.get("table"):
+            continue
+        try:
+            table = read_table(find_table(name, Path(folder) if folder else None))
+        except UserError:
+            continue  # the report says that the table is missing
+        if digest(table) == about["table"].get("digest"):
+            found[name] = table
+    return found
 
 
 def _blocks(parts: Sequence[Section]) -> Iterator[Block]:

@@ -598,7 +598,7 @@ def _importance(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
             Figure(
                 name=_name("importance", found),
                 takeaway=takeaway,
-                detail=f"{text.sentence(shown.method)}",
+                detail=f"{text.sentence(shown.method)} From {_seeds(found)}.",
                 alt=f"Bars of the share of variance of each hyperparameter, heat map of the strongest pair. {takeaway}",
                 data=pd.concat(
                     [shown.main.assign(part="main"), shown.pairs.assign(part="pairs"), shown.heat.assign(part="heat")],

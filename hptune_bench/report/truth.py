@@ -247,12 +247,14 @@ def _lines(name: str, true: Truth, looks: Looks, title: str, corner: str, score:
     takeaway = f"The best mean {score} there is: {text.number(true.best_score)}"
     if best:
         takeaway += f"; {looks[best].label} ends nearest, at {text.number(float(ends[best]))} on average"
+    runs = max((item.runs for item in true.tuners), default=0)
     grid = f"; dash-dotted: the hand-picked grid of {true.grid_size} points in random order" if len(true.grid) else ""
     return Figure(
         name=name,
         takeaway=text.sentence(takeaway),
         detail=(
-            f"True mean {score} of the best trial so far, mean over all replayed runs, free of a trial's own luck. "
+            f"True mean {score} of the best trial so far, mean over {text.plural(runs, 'replayed run')} each, "
+            "free of a trial's own luck. "
             f"Grey, exact expectations: dashed: random search{grid}; dotted: the best there is. Failed trainings count "
             "as the worst finite score; the score axis leaves out what lay above it in the first tenth."
         ),

@@ -21,6 +21,7 @@ from hptune_bench.analysis.truth import (
     expected_random,
     places,
     proposal_weights,
+    retraining_sd,
     run_sources,
     scores_of,
     seeds_needed,
@@ -96,6 +97,11 @@ def test_sources_of_the_final_score_add_up() -> None:
     assert all(
         math.isnan(share) for share in run_sources(np.ones(3), np.zeros(3, int), np.zeros(3, int), scores).values()
     )
+
+
+def test_retraining_noise_is_that_within_data_draws() -> None:
+    assert retraining_sd(np.array([[1.0, 3.0], [101.0, 103.0]])) == pytest.approx(math.sqrt(2))
+    assert math.isnan(retraining_sd(np.array([[1.0, np.inf], [1.0, 2.0]])))
 
 
 def test_truly_best() -> None:

@@ -89,6 +89,16 @@ def test_truth_about_each_tuner(analysis: Analysis) -> None:
     }
 
 
+def test_the_margin_comes_from_the_table_where_nothing_was_retrained(campaign: Campaign) -> None:
+    bare = dataclasses.replace(campaign, noise=campaign.noise.iloc[:0])
+    assert analyse(bare).workloads[NAME].noise.margin is None
+    found = analyse(bare, tables={NAME: table_of(campaign)}).workloads[NAME].noise
+    assert found.margin == pytest.approx(found.test_sd)
+    assert "the table's 6 trainings" in found.margin_source
+    measured = analyse(campaign, tables={NAME: table_of(campaign)}).workloads[NAME].noise
+    assert measured.margin == analyse(campaign).workloads[NAME].noise.margin
+
+
 def test_exact_answers(analysis: Analysis) -> None:
     exact = analysis.workloads[NAME].exact
     assert exact is not None

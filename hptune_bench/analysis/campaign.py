@@ -19,7 +19,7 @@ from hptune_bench.analysis.questions import Question, questions
 from hptune_bench.analysis.ranks import Ranks, ranks
 from hptune_bench.analysis.room import Room, room
 from hptune_bench.analysis.targets import Targets, targets
-from hptune_bench.analysis.truth import Truth, truth
+from hptune_bench.analysis.truth import Truth, truth, with_table_noise
 from hptune_bench.analysis.verdict import Judged, Sentence, overall_verdict, workload_verdict
 from hptune_bench.analysis.warnings import Warning, warnings
 from hptune_bench.results import Campaign
@@ -123,6 +123,8 @@ def _workload(records: Records, best_known: Mapping[str, Any], quick: bool, tabl
     if records.judged_by != "test":
         reasons["test"] = "no test score was recorded, so tuners are judged by the validation score that they tuned on"
     found = noise(records)
+    if table is not None:
+        found = with_table_noise(found, records, table)
     if found.margin is None:
         reasons["margin"] = found.margin_source
     compared = compare(records, found.margin)

@@ -10,7 +10,7 @@ import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import pandas as pd
 
 from hptune_bench.analysis.anytime import step_values
 from hptune_bench.analysis.frames import Records
+from hptune_bench.analysis.noise import Noise
 from hptune_bench.analysis.statistics import MIN_SEEDS, Outcome, median, outcome, paired, subtract
 from hptune_bench.levels import nearest
 from hptune_bench.search_space import Configuration
@@ -383,6 +384,37 @@ def finite(values: np.ndarray) -> np.ndarray:
     """Failures replaced by the worst finite value; all 0 if there is none."""
     known = np.isfinite(values)
     return np.where(known, values, values[known].max() if known.any() else 0.0)
+
+
+def with_table_noise(noise: Noise, records: Records, table: Table) -> Noise:
+    """The noise floor of a replayed workload, where nothing was retrained: from the table's trainings of the untuned
+    configuration, pooled within data draws. Unchanged where it was measured, or where some of these failed."""
+    untuned = records.about.get("untuned")
+    if noise.margin is not None or not untuned or table.shape[2] < 2:
+        return noise
+    scores = scores_of(table)
+    place = int(places(table, [untuned], records.about.get("space") or ())[0])
+    judged_sd, validation_sd = (retraining_sd(values[place]) for values in (scores.judged, scores.validation))
+    if not (math.isfinite(judged_sd) and judged_sd > 0):
+        return noise
+    count = scores.judged[place].size
+    return replace(
+        noise,
+        margin=judged_sd,
+        margin_source=(
+            f"the margin is the standard deviation of the {records.judged_by} score over the table's {count} trainings "
+            "of the untuned configuration, within data draws"
+        ),
+        retrainings=count,
+        test_sd=judged_sd if records.judged_by == "test" else math.nan,
+        validation_sd=validation_sd,
+    )
+
+
+def retraining_sd(scores: np.ndarray) -> float:
+    """Standard deviation over training seeds of one configuration's scores (D, T), T >= 2, pooled over data draws."""
+    with np.errstate(invalid="ignore"):
+        return math.sqrt(variance) if (variance := float(scores.var(axis=1, ddof=1).mean())) >= 0 else math.nan
 
 
 # --- one workload of a replayed campaign ---------------------------------------------------------------------------

@@ -73,6 +73,9 @@ class TrialRecord:
     best_epoch: int | None = column("absolute epoch of the score", "epoch")
     first_epoch: int = column("absolute epoch after which it starts; 0 where it continues no other", "epochs")
     epochs: int = column("epochs newly trained", "epochs")
+    improved: int = column(
+        "epochs whose objective was the best of this trial so far: KerasTuner saves weights after each"
+    )
     charged: int = column("epochs charged to the budget: at least one for a failed trial", "epochs")
     spent_epochs: int = column("epochs of the budget spent by the run up to the end of this trial", "epochs")
     elapsed_s: float = column("search clock at the end of this trial", "s")

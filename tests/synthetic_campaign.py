@@ -372,6 +372,7 @@ def _run(
             "best_epoch": math.nan if diverged else epochs,
             "first_epoch": 0,
             "epochs": epochs,
+            "improved": 1,
             "charged": epochs,
             "spent_epochs": spent,
             "elapsed_s": elapsed,

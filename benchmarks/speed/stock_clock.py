@@ -1,7 +1,7 @@
 """The stock clock: measured, and held against complete stock searches.
 
 For each stock tuner some complete searches of the regression are run as a reader runs them; their seconds are compared
-with overhead + epochs x seconds per epoch, summed over their trials, plus the seconds that the tuner itself took.
+with overhead + epochs x seconds per epoch + checkpoints, summed over their trials, plus the time of the tuner itself.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ def search(name: str, workload: Any, data: Any, trials: int, epochs: int, seed: 
     import keras
     import keras_tuner
 
-    trained: list[tuple[str, int]] = []
-    current: list[str] = []
+    trained: list[tuple[str, int, float]] = []
+    built: list[str] = []
 
     def build_model(hp: Any) -> Any:
         configuration = declare(workload.space, hp)
-        current[:] = [json.dumps(configuration)]
+        built.append(json.dumps(configuration))
         return workload.build(configuration, data)
 
-    count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: trained.append((current[0], epoch)))
+    count = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: trained.append((built[-1], len(built), logs["val_loss"]))
+    )
     stop = keras.callbacks.EarlyStopping(monitor="val_loss", patience=10)
     size = {"max_epochs": epochs} if name == "Hyperband" else {"max_trials": trials}
     with tempfile.TemporaryDirectory() as folder:
@@ -86,10 +88,14 @@ def main() -> None:
             names = set(workload.space.names)
             configurations = [json.dumps({k: v for k, v in used.items() if k in names}) for used in real["trials"]]
             trials = pd.DataFrame({"tuner": "random_search", "configuration": configurations})
-            per_epoch = pd.DataFrame({"tuner": "random_search", "configuration": [text for text, _ in real["epochs"]]})
+            epochs = pd.DataFrame(real["epochs"], columns=["configuration", "trial", "val_loss"])
+            epochs["tuner"] = "random_search"
+            improved = epochs["val_loss"] == epochs.groupby("trial")["val_loss"].cummin()
+            of_epochs = trial_costs(epochs, clock)
             predicted = (
                 trial_costs(trials, clock)["overhead_s"].sum()
-                + trial_costs(per_epoch, clock)["epoch_s"].sum()
+                + of_epochs["epoch_s"].sum()
+                + of_epochs["checkpoint_s"][improved].sum()
                 + real["tuner_s"]
             )
             rows.append(
@@ -97,7 +103,8 @@ def main() -> None:
                     "tuner": name,
                     "seed": seed,
                     "trials": len(trials),
-                    "epochs": len(per_epoch),
+                    "epochs": len(epochs),
+                    "checkpoints": int(improved.sum()),
                     "measured_s": real["seconds"],
                     "predicted_s": predicted,
                     "tuner_s": real["tuner_s"],

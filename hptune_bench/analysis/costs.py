@@ -174,9 +174,9 @@ def _break_even(records: Records) -> tuple[BreakEven, ...]:
     if curve is None:
         return ()
     finals = {t: float(b["median"].iloc[-1]) for t, b in curve.bands.groupby("tuner") if t not in TRAINED_ONCE}
-    overhead = trial_costs(records.trials, records.stock_clock)["overhead_s"].fillna(0.0)
+    fixed = trial_costs(records.trials, records.stock_clock)["fixed_s"].fillna(0.0)
     spent = records.trials[["tuner", "seed", "trial"]].assign(
-        seconds=records.trials["tuner_s"].astype(float) + overhead, epochs=records.trials["epochs"].astype(float)
+        seconds=records.trials["tuner_s"].astype(float) + fixed, epochs=records.trials["epochs"].astype(float)
     )
     spent[["seconds", "epochs"]] = spent.groupby(["tuner", "seed"])[["seconds", "epochs"]].cumsum()
     steps = curve.steps.merge(spent.rename(columns={"trial": "x"}), on=["tuner", "seed", "x"])

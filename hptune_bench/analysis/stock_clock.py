@@ -18,31 +18,37 @@ BY_HAND = ("manual_sweep", "manual_grid", "untuned", "untuned_restarts", "post_w
 """Methods that need no tuning library: a reader runs them with plain ``model.fit``."""
 
 
+CONSTANTS = ["overhead_s", "epoch_s", "checkpoint_s"]
+"""Seconds per trial, per epoch, and per epoch that improves."""
+
+
 def stock_seconds(trials: pd.DataFrame, stock_clock: pd.DataFrame) -> pd.Series:
     """Stock clock at the end of each trial, seconds since the start of its run.
 
-    Sum over the run's trials so far of: tuner_s + overhead_s + epochs x epoch_s (see ``trial_costs``).
+    Sum over the run's trials so far of: tuner_s + fixed_s + epochs x epoch_s (see ``trial_costs``).
 
     Args:
         trials: rows of ``trials.csv`` of one workload, ordered by trial inside each run; ``configuration`` is JSON.
-        stock_clock: columns method, structure (JSON), overhead_s, epoch_s, of that workload.
+        stock_clock: columns method, structure (JSON), overhead_s, epoch_s, of that workload, and checkpoint_s if known.
 
     Returns:
         float seconds, index of ``trials``; all NaN where ``stock_clock`` is empty.
     """
     costs = trial_costs(trials, stock_clock)
-    seconds = trials["tuner_s"].astype(float) + costs["overhead_s"] + trials["epochs"].astype(float) * costs["epoch_s"]
+    seconds = trials["tuner_s"].astype(float) + costs["fixed_s"] + trials["epochs"].astype(float) * costs["epoch_s"]
     return seconds.groupby([trials["tuner"], trials["seed"]]).cumsum()
 
 
 def trial_costs(trials: pd.DataFrame, stock_clock: pd.DataFrame) -> pd.DataFrame:
-    """Per trial the constants of the stock clock: columns overhead_s and epoch_s, index of ``trials``, NaN if unknown.
+    """Per trial the stock clock's overhead_s, epoch_s, checkpoint_s; index of ``trials``, NaN where unknown.
+
+    And fixed_s, what a trial costs besides its epochs: overhead_s + checkpoint_s x the epochs that improved.
 
     They come from the row whose structure is nearest to the trial's configuration (equal values first, numbers by their
     ratio) and whose method is ``plain`` for methods by hand and ``keras_tuner`` otherwise (the other one where it is
     missing). Arguments as in ``stock_seconds``.
     """
-    empty = pd.DataFrame({"overhead_s": np.nan, "epoch_s": np.nan}, index=trials.index, dtype=float)
+    empty = pd.DataFrame(dict.fromkeys([*CONSTANTS, "fixed_s"], np.nan), index=trials.index, dtype=float)
     if stock_clock.empty or trials.empty:
         return empty
     methods = set(stock_clock["method"])
@@ -65,9 +71,11 @@ def trial_costs(trials: pd.DataFrame, stock_clock: pd.DataFrame) -> pd.DataFrame
                 seen[structure] = int(np.argmin([_distance(s, configuration) for s in structures]))
             nearest[text] = seen[structure]
         positions = chosen.map(nearest).to_numpy()
-        values = rows[["overhead_s", "epoch_s"]].to_numpy(dtype=float)[positions]
-        parts.append(pd.DataFrame(values, columns=["overhead_s", "epoch_s"], index=chosen.index))
-    return pd.concat(parts).reindex(trials.index)
+        values = rows.reindex(columns=CONSTANTS, fill_value=0.0).to_numpy(dtype=float)[positions]
+        parts.append(pd.DataFrame(values, columns=CONSTANTS, index=chosen.index))
+    costs = pd.concat(parts).reindex(trials.index)
+    improved = trials["improved"].astype(float).fillna(0.0) if "improved" in trials else 0.0
+    return costs.assign(fixed_s=costs["overhead_s"] + improved * costs["checkpoint_s"])
 
 
 def _parse(text: object) -> Mapping[str, Any]:

@@ -210,6 +210,7 @@ def _trial(run: RunId, entry: Entry, spent: int, elapsed: float, workload: Descr
         best_epoch=entry["best_epoch"],
         first_epoch=entry["first_epoch"],
         epochs=entry["epochs"],
+        improved=improvements(entry["history"].get(workload.objective, ()), workload.direction),
         charged=entry["charged"],
         spent_epochs=spent,
         elapsed_s=elapsed,
@@ -256,6 +257,16 @@ def best_of(values: Sequence[float], direction: Direction) -> tuple[float, int] 
         return None
     value, index = min(finite)
     return sign * value, index
+
+
+def improvements(values: Sequence[float], direction: Direction) -> int:
+    """How many values are better than all before them; the first finite one is."""
+    sign = 1 if direction == "min" else -1
+    best, count = math.inf, 0
+    for value in values:
+        if sign * value < best:
+            best, count = sign * value, count + 1
+    return count
 
 
 def retrainings(workload: str, tuner: str, seed: int, contents: Contents) -> Iterator[NoiseRecord]:

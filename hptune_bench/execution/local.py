@@ -36,6 +36,7 @@ class Worker:
     """One process and what it is doing.
 
     Attributes:
+        workload: of the last task that it was given.
         training: what it said when it began the trial or retraining that it is in.
         since: when it began that, or its task, on the monotonic clock.
         overdue: whether it was killed for its time, and the training that took it; it may have ended that just before.
@@ -45,6 +46,7 @@ class Worker:
     process: subprocess.Popen[str]
     ready: bool = False
     task: Task | None = None
+    workload: str | None = None
     training: Event | None = None
     since: float = 0.0
     overdue: tuple[Event | None] | None = None
@@ -169,10 +171,28 @@ class LocalExecutor:
 
     def _give(self, worker: Worker) -> None:
         if self._queue and not self._stopping:
-            worker.task, worker.since = self._queue.popleft(), time.monotonic()
+            worker.task, worker.since = self._take(worker), time.monotonic()
+            worker.workload = worker.task.get("workload")
             self._tell(worker, worker.task)
         else:
             self._tell(worker, {"kind": "quit"})
+
+    def _take(self, worker: Worker) -> Task:
+        """The first task of the round at the head of the queue that is of the worker's last workload.
+
+        What a worker has compiled serves the same workload only, and fills its memory. If there is none: one of a
+        workload that no other worker has, or else the first.
+        """
+        taken = {other.workload for other in self._workers.values() if other is not worker}
+        seed = self._queue[0].get("seed")
+        head = [task for task in self._queue if task.get("seed") == seed]
+
+        def cost(task: Task) -> tuple[bool, bool]:
+            return task.get("workload") != worker.workload, task.get("workload") in taken
+
+        task = min(head, key=cost)
+        self._queue.remove(task)
+        return task
 
     def _tell(self, worker: Worker, message: Task) -> None:
         assert worker.process.stdin is not None

@@ -14,18 +14,13 @@ import signal
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 MAX_STRUCTURES = 100
 """Compiled structures after which a worker retires."""
-MAX_MEMORY = 2 * 2**30
-"""Bytes of resident memory that no worker may exceed: one that a further task might take there retires before."""
-SPARE = 100 * 2**20
-"""Bytes by which a task is always expected to grow."""
-RECENT = 20
-"""Tasks whose growth says how much the next one may need: the runs of one or two seeds."""
+MAX_MEMORY = 2 * 2**30 - 300 * 2**20
+"""Bytes of resident memory after a task that retire a worker: 2 GB, less what one more run may add."""
 
 Send = Callable[[Mapping[str, Any]], None]
 
@@ -45,7 +40,6 @@ def main() -> None:
     threading.Thread(target=_listen, args=(sys.stdin, tasks), daemon=True).start()
     _pin(int(os.environ.get("HPTUNE_BENCH_CORE", "0")))
     send({"event": "ready"})
-    growth: deque[int] = deque(maxlen=RECENT)
     while True:
         task = tasks.get()
         if task["kind"] == "quit":
@@ -54,11 +48,9 @@ def main() -> None:
         from hptune_bench.execution import tasks as work
         from hptune_bench.training.runtime import configure_tensorflow
 
-        first, before = configure_tensorflow(), work.memory()
+        configure_tensorflow()
         result = work.perform(task, send, stopping.is_set)
-        if not first:  # what the first task imports no other one does
-            growth.append(work.memory() - before)
-        retire = work.structures() >= MAX_STRUCTURES or work.memory() + max((SPARE, *growth)) > MAX_MEMORY
+        retire = work.structures() >= MAX_STRUCTURES or work.memory() >= MAX_MEMORY
         send({"event": "done", "retire": retire, "seconds": time.perf_counter() - began, **result})
         if retire:
             return

@@ -10,13 +10,13 @@ import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from hptune_bench.interfaces import Data, Fit, Workload
 from hptune_bench.search_space import Configuration, Value, canonical
-from hptune_bench.training.common import direction_of, seed_everything
+from hptune_bench.training.common import best_index, direction_of, seed_everything
 from hptune_bench.training.structure import structure_key
 
 
@@ -24,7 +24,8 @@ class ClockRow(TypedDict):
     """A row of ``stock_clock.csv``.
 
     ``structure`` is canonical JSON of the hyperparameters that change the cost, ``method`` is ``plain`` (a loop around
-    ``model.fit``) or ``keras_tuner`` (stock ``search()``, with its checkpoints and clean-up).
+    ``model.fit``) or ``keras_tuner`` (stock ``search()``, with its checkpoints and clean-up). ``checkpoint_s`` is paid
+    for each epoch that improves on all before it in its trial: KerasTuner saves the weights then.
     """
 
     workload: str
@@ -32,6 +33,7 @@ class ClockRow(TypedDict):
     structure: str
     overhead_s: float
     epoch_s: float
+    checkpoint_s: float
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,12 @@ class Cycle:
     Attributes:
         seconds: of the whole cycle.
         ends: when each epoch ended, on the same clock.
+        improved: whether each epoch was the best so far.
     """
 
     seconds: float
     ends: tuple[float, ...]
+    improved: tuple[bool, ...]
 
     @property
     def steps(self) -> list[float]:
@@ -53,13 +57,14 @@ class Cycle:
 
 
 def measure(
-    workload: Workload, structures: int = 8, epochs: int = 8, rounds: int = 2, data_seed: int = 1
+    workload: Workload, structures: int = 6, epochs: int = 8, rounds: int = 2, data_seed: int = 1
 ) -> list[ClockRow]:
     """Time short trainings of each structure with each method, in turns.
 
-    Seconds per epoch are the mean from the second epoch of a training on (the first one traces): with KerasTuner that
-    includes the checkpoint of every epoch that improves. The overhead is what remains of the whole cycle of a trial:
-    proposing, preparing, building, tracing, writing the trial down, clean-up.
+    Seconds per epoch are the mean of plain ``fit`` from the second epoch of a training on (the first one traces). A
+    checkpoint is what an epoch of KerasTuner takes beyond that after one that improved, the mean over all structures.
+    The overhead is what remains of the whole cycle of a trial: proposing, preparing, building, tracing, writing the
+    trial down, clean-up.
 
     Args:
         structures: at most so many configurations are timed.
@@ -77,10 +82,25 @@ def measure(
         for name, method in methods.items():
             for index, cycle in enumerate(method(workload, data, chosen, epochs)):
                 cycles.setdefault((name, index), []).append(cycle)
+    epochs_s = {
+        index: statistics.fmean(step for cycle in cycles["plain", index] for step in cycle.steps)
+        for index in range(len(chosen))
+    }
+    saving = [
+        step - epochs_s[index]
+        for (name, index), found in cycles.items()
+        if name == "keras_tuner"
+        for cycle in found
+        for step, improved in zip(cycle.steps, cycle.improved, strict=False)
+        if improved
+    ]
+    checkpoints = {"plain": 0.0, "keras_tuner": max(0.0, statistics.fmean(saving)) if saving else 0.0}
     rows = []
     for (name, index), found in cycles.items():
-        epoch_s = statistics.fmean(step for cycle in found for step in cycle.steps)
-        overhead_s = statistics.fmean(cycle.seconds - len(cycle.ends) * epoch_s for cycle in found)
+        epoch_s, checkpoint_s = epochs_s[index], checkpoints[name]
+        overhead_s = statistics.fmean(
+            cycle.seconds - len(cycle.ends) * epoch_s - sum(cycle.improved) * checkpoint_s for cycle in found
+        )
         configuration = chosen[index]
         rows.append(
             ClockRow(
@@ -89,6 +109,7 @@ def measure(
                 structure=canonical({name: configuration[name] for name in costly if name in configuration}),
                 overhead_s=max(0.0, overhead_s),
                 epoch_s=epoch_s,
+                checkpoint_s=checkpoint_s,
             )
         )
     return rows
@@ -136,15 +157,29 @@ def plain_loop(workload: Workload, data: Data, configurations: Sequence[Configur
     seed_everything(1)
     for configuration in configurations:
         ends: list[float] = []
-        stamp = keras.callbacks.LambdaCallback(
-            on_epoch_end=lambda epoch, logs, ends=ends: ends.append(time.perf_counter())
-        )
+        values: list[float] = []
+        stamp = keras.callbacks.LambdaCallback(on_epoch_end=_stamp(workload, ends, values))
         began = time.perf_counter()
         prepared = workload.prepare(configuration, data)
         model = workload.build(configuration, prepared)
         fit_arrays(model, prepared, workload.fit(configuration), epochs=epochs, callbacks=[stamp])
-        cycles.append(Cycle(time.perf_counter() - began, tuple(ends)))
+        cycles.append(Cycle(time.perf_counter() - began, tuple(ends), _improved(workload, values)))
     return cycles
+
+
+def _stamp(workload: Workload, ends: list[float], values: list[float]) -> Callable[[int, Any], None]:
+    """What notes the time and the objective at the end of an epoch."""
+
+    def stamp(epoch: int, logs: Any) -> None:
+        ends.append(time.perf_counter())
+        values.append(float(logs[workload.objective]))
+
+    return stamp
+
+
+def _improved(workload: Workload, values: Sequence[float]) -> tuple[bool, ...]:
+    best = [best_index(values[: count + 1], workload.direction) for count in range(len(values))]
+    return tuple(index == place for place, index in enumerate(best))
 
 
 def fit_arrays(model: Any, data: Data, fit: Fit, **arguments: Any) -> Any:
@@ -171,12 +206,16 @@ def stock_search(workload: Workload, data: Data, configurations: Sequence[Config
     numbers: list[int] = []
     began: list[float] = []
     ends: list[list[float]] = []
-    stamp = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends[-1].append(time.perf_counter()))
+    values: list[list[float]] = []
+    stamp = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: _stamp(workload, ends[-1], values[-1])(epoch, logs)
+    )
 
     class Model(keras_tuner.HyperModel):
         def build(self, hp: Any) -> Any:
             began.append(time.perf_counter())
             ends.append([])
+            values.append([])
             numbers.append(hp.Int("number", 0, len(configurations) - 1))
             configuration = configurations[numbers[-1]]
             self.configuration, self.data = configuration, workload.prepare(configuration, data)
@@ -202,12 +241,12 @@ def stock_search(workload: Workload, data: Data, configurations: Sequence[Config
             overwrite=True,
         )
         # The constructor builds a model, too, to learn the search space.
-        for kept in (numbers, began, ends):
+        for kept in (numbers, began, ends, values):
             kept.clear()
         tuner.search(epochs=epochs, callbacks=callbacks, verbose=0)
         began.append(time.perf_counter())
     cycles = [
-        Cycle(later - earlier, tuple(stamps))
-        for (earlier, later), stamps in zip(itertools.pairwise(began), ends, strict=True)
+        Cycle(later - earlier, tuple(stamps), _improved(workload, curve))
+        for (earlier, later), stamps, curve in zip(itertools.pairwise(began), ends, values, strict=True)
     ]
     return [cycle for _, cycle in sorted(zip(numbers, cycles, strict=True), key=lambda pair: pair[0])]

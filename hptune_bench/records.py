@@ -8,6 +8,7 @@ their field names. Scores are minimised: a maximised metric is negated once, at 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,14 +138,23 @@ Record = RunRecord | TrialRecord | EpochRecord | NoiseRecord
 def row(record: Record) -> dict[str, Any]:
     """A record as one flat CSV row: mappings spread into columns, None for what is absent."""
     flat: dict[str, Any] = {}
-    for item in dataclasses.fields(record):
-        value = getattr(record, item.name)
-        if "prefix" in item.metadata:
-            prefix, suffix = item.metadata["prefix"], item.metadata["suffix"]
-            flat.update({f"{prefix}{key}{suffix}": entry for key, entry in value.items()})
+    for name, spreads, prefix, suffix in _items(type(record)):  # type: ignore[arg-type]
+        value = getattr(record, name)
+        if spreads:
+            for key, entry in value.items():
+                flat[f"{prefix}{key}{suffix}"] = entry
         else:
-            flat[item.name] = value
+            flat[name] = value
     return flat
+
+
+@functools.cache
+def _items(kind: Any) -> tuple[tuple[str, bool, str, str], ...]:
+    """Name of each field, whether it spreads into columns, and what stands around their names."""
+    return tuple(
+        (item.name, "prefix" in item.metadata, item.metadata.get("prefix", ""), item.metadata.get("suffix", ""))
+        for item in dataclasses.fields(kind)
+    )
 
 
 def dictionary(kind: type[Record]) -> str:

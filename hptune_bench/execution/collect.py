@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import itertools
 import json
 import math
 import re
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from hptune_bench.benchmark import RunId
 from hptune_bench.errors import UserError
 from hptune_bench.execution import journal
 from hptune_bench.execution.journal import Contents, Entry, JournalDamaged
-from hptune_bench.files import write_atomic
+from hptune_bench.files import open_atomic
 from hptune_bench.interfaces import Direction
-from hptune_bench.records import FORMULA, EpochRecord, NoiseRecord, Record, RunRecord, TrialRecord, row
+from hptune_bench.records import FORMULA, EpochRecord, NoiseRecord, RunRecord, TrialRecord, row
 from hptune_bench.search_space import canonical
 from hptune_bench.tuners import built_in
 from hptune_bench.tuners.stock_rule import stock_would_stop_at
@@ -69,40 +73,35 @@ def collect(folder: Path, runs: Iterable[RunId], workloads: Mapping[str, Describ
     Raises:
         journal.JournalDamaged: a journal is not intact.
     """
-    run_rows: list[Record] = []
-    trial_rows: list[Record] = []
-    epoch_rows: list[Record] = []
-    noise_rows: list[Record] = []
-    for run in sorted(set(runs)):
-        contents = journal.read(folder / run.path)
-        if not contents.entries:
-            continue
-        _check_history(folder / run.path, contents, workloads[run.workload])
-        record, trials, epochs = records_of(run, contents, workloads[run.workload])
-        run_rows.append(record)
-        trial_rows += trials
-        epoch_rows += epochs
-        noise_rows += retrainings(run.workload, run.tuner, run.seed, contents)
-    clock: list[dict[str, Any]] = []
-    for name in sorted(workloads):
-        noise_rows += retrainings(name, "", 1, journal.read(folder / noise_path(name)))
-        measured = folder / stock_clock_path(name)
-        if measured.exists():
-            clock += _clock(measured)
-    tables = {
-        "runs.csv": [row(record) for record in run_rows],
-        "trials.csv": [row(record) for record in trial_rows],
-        "epochs.csv": [row(record) for record in epoch_rows],
-        "noise.csv": [row(record) for record in noise_rows],
-        "stock_clock.csv": clock,
-    }
-    written = []
-    for name, rows in tables.items():
-        if rows:
-            write_atomic(folder / name, to_csv(rows))
+    with contextlib.ExitStack() as stack:
+        names = ("runs.csv", "trials.csv", "epochs.csv", "noise.csv", "stock_clock.csv")
+        csvs = {name: stack.enter_context(_Csv()) for name in names}
+        for run in sorted(set(runs)):
+            contents = journal.read(folder / run.path)
+            if not contents.entries:
+                continue
+            _check_history(folder / run.path, contents, workloads[run.workload])
+            record, trials, epochs = records_of(run, contents, workloads[run.workload])
+            csvs["runs.csv"].add([row(record)])
+            csvs["trials.csv"].add(map(row, trials))
+            csvs["epochs.csv"].add(map(row, epochs))
+            csvs["noise.csv"].add(map(row, retrainings(run.workload, run.tuner, run.seed, contents)))
+        for name in sorted(workloads):
+            again = retrainings(name, "", 1, journal.read(folder / noise_path(name)))
+            csvs["noise.csv"].add(map(row, again))
+            measured = folder / stock_clock_path(name)
+            if measured.exists():
+                csvs["stock_clock.csv"].add(_clock(measured))
+        written = []
+        for name, rows in csvs.items():
+            if rows.empty:
+                (folder / name).unlink(missing_ok=True)
+                continue
+            with open_atomic(folder / name) as stream:
+                text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+                rows.write(text)
+                text.detach()  # flushes, and leaves the stream open
             written.append(name)
-        else:
-            (folder / name).unlink(missing_ok=True)
     return written
 
 
@@ -287,26 +286,78 @@ def retrainings(workload: str, tuner: str, seed: int, contents: Contents) -> Ite
         )
 
 
-def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
     """Rows as CSV. Columns that only some rows have stand where the first of them has them, empty elsewhere.
 
     Text that a spreadsheet would take for a formula gets an apostrophe in front; control characters become spaces.
     """
+    with _Csv() as table:
+        table.add(rows)
+        buffer = io.StringIO()
+        table.write(buffer)
+        return buffer.getvalue()
+
+
+class _Csv:
+    """Rows on their way to a CSV file, kept on the disk: a thousand runs have millions of epochs.
+
+    Which columns there are is known when the last row has come. Rows are kept with the columns of their own, and only
+    where these differ they are read again.
+    """
+
+    def __init__(self) -> None:
+        self._spool = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115 - closed by __exit__
+        self._writer = csv.writer(self._spool, lineterminator="\n")
+        self._kinds: list[tuple[tuple[str, ...], int]] = []
+
+    def __enter__(self) -> _Csv:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._spool.close()
+
+    @property
+    def empty(self) -> bool:
+        return not self._kinds
+
+    def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        for entry in rows:
+            names = tuple(entry)
+            if self._kinds and self._kinds[-1][0] == names:
+                self._kinds[-1] = names, self._kinds[-1][1] + 1
+            else:
+                self._kinds.append((names, 1))
+            self._writer.writerow([_cell(value) for value in entry.values()])
+
+    def write(self, out: TextIO) -> None:
+        """The header and all rows."""
+        columns = _union(names for names, _ in self._kinds)
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([_cell(name) for name in columns])
+        self._spool.seek(0)
+        if all(list(names) == columns for names, _ in self._kinds):
+            shutil.copyfileobj(self._spool, out)
+            return
+        rows = csv.reader(self._spool)
+        for names, count in self._kinds:
+            places = {name: place for place, name in enumerate(names)}
+            order = [places.get(name) for name in columns]
+            for cells in itertools.islice(rows, count):
+                writer.writerow(["" if place is None else cells[place] for place in order])
+
+
+def _union(kinds: Iterable[Sequence[str]]) -> list[str]:
+    """All columns, each where the first row that has it has it."""
     columns: list[str] = []
-    for keys in dict.fromkeys(tuple(entry) for entry in rows):
+    for names in dict.fromkeys(kinds):
         position = 0
-        for name in keys:
+        for name in names:
             if name in columns:
                 position = columns.index(name) + 1
             else:
                 columns.insert(position, name)
                 position += 1
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([_cell(name) for name in columns])
-    for entry in rows:
-        writer.writerow([_cell(entry.get(name)) for name in columns])
-    return buffer.getvalue()
+    return columns
 
 
 def _cell(value: Any) -> Any:

@@ -137,6 +137,7 @@ class Benchmark(_Strict):
         trainer: ``compiled``, ``stock``, ``table`` (nothing is trained: recorded learning curves are replayed) or
             ``fake``.
         tables: the folder of the tables that the trainer ``table`` replays; None: where tables are looked for.
+        tuner_options: options of tuners that take some, by tuner.
         checkpoint_trials: tables and plots also answer after so many trials (the post had ten); None: they do not.
         trial_timeout: wall seconds after which a trial is killed; None: never.
         noise_repeats: retrainings of the untuned configuration per workload, off the budget.
@@ -151,6 +152,7 @@ class Benchmark(_Strict):
     budget: Budget | None = None
     tuners: tuple[str, ...] = ()
     workloads: tuple[WorkloadEntry, ...]
+    tuner_options: dict[str, dict[str, Any]] = {}
     primary: Primary | None = None
     checkpoint_trials: Annotated[int, Field(ge=1)] | None = None
     trial_timeout: Annotated[float, Field(gt=0, strict=False)] | None = None
@@ -184,6 +186,10 @@ class Benchmark(_Strict):
             raise ValueError(f"key 'tables' is for trainer = \"table\", and the trainer is {self.trainer!r}")
         names = [entry.name for entry in self.workloads]
         _refuse_duplicates(names, "workload")
+        listed = {name for entry in self.workloads for name in self.tuners_of(entry)}
+        for name in self.tuner_options:
+            if name not in listed:
+                raise ValueError(f"tuner_options: {name!r} is no tuner of this benchmark{nearest(name, listed)}")
         for entry in self.workloads:
             if entry.budget is None and self.budget is None:
                 raise ValueError(f"workload {entry.name!r} has no budget, and the benchmark sets none")

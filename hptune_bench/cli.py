@@ -319,6 +319,43 @@ def table(
     console.print(f"Table: {out / f'{workload}.parquet'}", soft_wrap=True)
 
 
+@app.command()
+def play(
+    workload: Annotated[str, typer.Argument(help="A workload that there is a table of.", show_default=False)],
+    tables: Annotated[Path | None, typer.Option(help="Folder of the table.  [default: where tables are kept]")] = None,
+    budget: Annotated[str | None, typer.Option(help="Budget of the game.  [default: the main job's]")] = None,
+    seed: Annotated[int, typer.Option(min=1, max=100_000, help="Names the data that are played on.")] = 1,
+    against: Annotated[list[str] | None, typer.Option(help="A tuner to stand beside; may be repeated.")] = None,
+    runs: Annotated[int, typer.Option(min=1, max=100_000, help="Searches of each of them.")] = 200,
+    log: Annotated[Path | None, typer.Option(help="Where your log is saved, if you agree.")] = None,
+) -> None:
+    """Tune by hand, against a complete table, under the ledger that the tuners have.
+
+    At the end you see where you stand beside hand-written loops and tuners. What you tried can be saved, without a
+    name; the tuner expert_log replays it.
+    """
+    from hptune_bench import play as game
+    from hptune_bench import registry
+    from hptune_bench.benchmark import Budget
+    from hptune_bench.tables import find_table, read_table
+    from hptune_bench.training.table import TableTrainer, fitting
+
+    path = find_table(workload, tables)
+    table = read_table(path)
+    made = registry.make_workload(workload, table.options, "play")
+    game.play(
+        workload=made,
+        trainer=TableTrainer(made, fitting(table, made, str(path))),
+        budget=Budget.parse(budget or game.BUDGETS.get(workload, game.OTHER_BUDGET)),
+        seed=seed,
+        opponents=against or game.OPPONENTS,
+        runs=runs,
+        ask=input,
+        say=typer.echo,
+        log=log or Path(f"expert-{workload}.json"),
+    )
+
+
 @app.command(name="list")
 def list_(
     what: Annotated[str, typer.Argument(help="workloads, tuners or benchmarks; all where nothing is given.")] = "",

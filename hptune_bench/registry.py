@@ -106,14 +106,19 @@ def tuner_info(name: str, where: str = "tuner") -> TunerInfo:
     return infos[name]
 
 
-def make_tuner(name: str) -> Tuner:
-    """The tuner of a name.
+def make_tuner(name: str, options: Mapping[str, Any] | None = None) -> Tuner:
+    """The tuner of a name, with its options.
 
     Raises:
-        UserError: no such tuner.
+        UserError: no such tuner, or an option that it does not take.
     """
-    module, _, attribute = tuner_info(name).factory.partition(":")
-    return getattr(importlib.import_module(module), attribute)()
+    info = tuner_info(name)
+    for option in options or {}:
+        if option not in info.options:
+            hint = f"it has {', '.join(info.options)}" if info.options else "it has none"
+            raise UserError(f"tuner {name}: unknown option {option!r}; {hint}")
+    module, _, attribute = info.factory.partition(":")
+    return getattr(importlib.import_module(module), attribute)(**(options or {}))
 
 
 @cache

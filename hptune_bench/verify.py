@@ -263,6 +263,7 @@ def rerun(folder: Path, campaign: Campaign, runs: Iterable[RunId]) -> Iterator[t
         UserError: the manifest holds no valid definition.
         journal.JournalDamaged: a journal is not intact.
     """
+    from hptune_bench.tables import find_table
     from hptune_bench.training import make_trainer
     from hptune_bench.training.runtime import configure_tensorflow
 
@@ -270,7 +271,11 @@ def rerun(folder: Path, campaign: Campaign, runs: Iterable[RunId]) -> Iterator[t
     benchmark = definition_of(campaign)
     entries = {entry.name: entry for entry in benchmark.workloads}
     workloads = {name: registry.make_workload(name, entry.options) for name, entry in entries.items()}
-    trainers = {name: make_trainer(benchmark.trainer, workload) for name, workload in workloads.items()}
+    place = None if benchmark.tables is None else Path(benchmark.tables)
+    replayed = {name: find_table(name, place) for name in workloads if benchmark.trainer == "table"}
+    trainers = {
+        name: make_trainer(benchmark.trainer, workload, replayed.get(name)) for name, workload in workloads.items()
+    }
     for run in runs:
         contents = journal.read(folder / run.path)
         definition = contents.entries[0]["definition"]
@@ -283,7 +288,7 @@ def rerun(folder: Path, campaign: Campaign, runs: Iterable[RunId]) -> Iterator[t
             header={"definition": definition},
             path=Path(),
         )
-        yield _ask(setup, contents), _train(setup, contents)
+        yield _ask(setup, contents, benchmark.tuner_options.get(run.tuner, {})), _train(setup, contents)
 
 
 def saved_models(folder: Path, campaign: Campaign) -> Iterator[Check]:
@@ -340,7 +345,7 @@ class _Refusing:
         raise _NoTraining
 
 
-def _ask(setup: RunSetup, contents: Contents) -> Check:
+def _ask(setup: RunSetup, contents: Contents, options: Mapping[str, Any]) -> Check:
     name = f"{setup.run}: proposals"
     trials = contents.of_kind("trial")
     kept = tuple(entry for entry in contents.entries if entry["kind"] != "end")
@@ -349,7 +354,8 @@ def _ask(setup: RunSetup, contents: Contents) -> Check:
         with journal.Journal(path) as log:
             for entry in kept:
                 log.append(entry, durable=False)
-        again = replace(setup, tuner=registry.make_tuner(setup.run.tuner), trainer=_Refusing(setup.trainer), path=path)
+        tuner = registry.make_tuner(setup.run.tuner, options)
+        again = replace(setup, tuner=tuner, trainer=_Refusing(setup.trainer), path=path)
         try:
             conduct(again)
         except JournalMismatch as mismatch:

@@ -108,7 +108,7 @@ def test_a_replayed_search_equals_the_trained_one_trial_by_trial(real, tmp_path,
             header={"definition": {}},
             path=tmp_path / f"{name}.jsonl",
         )
-        assert conduct(setup, journal.read(setup.path))["reason"] == "epochs"
+        assert conduct(setup)["reason"] == "epochs"
         entries.append(journal.read(setup.path).entries)
     live, replayed = entries
     trials = [entry for entry in live if entry["kind"] == "trial"]

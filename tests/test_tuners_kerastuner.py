@@ -429,8 +429,8 @@ def test_bayesian_optimization_on_a_conditional_space(oracles):
 
 
 def test_catalogue_agrees_with_the_tuners():
-    assert {name: make(name).continues for name in built_in()} == {
-        name: info.continues for name, info in built_in().items()
+    assert {name: make(name).continues for name, info in built_in().items() if not info.options} == {
+        name: info.continues for name, info in built_in().items() if not info.options
     }
 
 

@@ -76,7 +76,10 @@ class Contents:
 
 
 def encode_line(entry: Mapping[str, Any]) -> bytes:
-    body = json.dumps(_to_json(entry), separators=(",", ":"), allow_nan=False)
+    try:
+        body = json.dumps(entry, separators=(",", ":"), allow_nan=False)
+    except (ValueError, TypeError):  # a number that JSON does not know, or a mapping that is no dict
+        body = json.dumps(_to_json(entry), separators=(",", ":"), allow_nan=False)
     return b'{"crc":"%08x","entry":%s}\n' % (zlib.crc32(body.encode()), body.encode())
 
 

@@ -31,6 +31,7 @@ from hptune_bench.files import write_atomic
 from hptune_bench.fingerprint import fingerprint, settings
 from hptune_bench.interfaces import Workload
 from hptune_bench.training.table import fitting
+from hptune_bench.tuners.expert import checksum
 from hptune_bench.workloads.own_file import found_space
 
 MAX_TASK_DEATHS = 3
@@ -107,6 +108,9 @@ class Campaign:
             self.workloads[entry.name] = workload
             for tuner in self.benchmark.tuners_of(entry):
                 registry.check_tuner(tuner, workload, f"{where}, workload {entry.name!r}")
+                options = self.benchmark.tuner_options.get(tuner)
+                if options or registry.tuner_info(tuner).options:
+                    registry.make_tuner(tuner, options)
         if self.benchmark.primary is not None:
             for tuner in (*self.benchmark.primary.tuners, self.benchmark.primary.against):
                 registry.tuner_info(tuner, f"{where}, primary")
@@ -173,6 +177,13 @@ class Campaign:
             definitions[name]["table"] = replayed.digest
         return definitions
 
+    def _of_run(self, definition: Mapping[str, Any], tuner: str) -> dict[str, Any]:
+        """The definition with the tuner's options, and what the file holds that they name."""
+        options = self.benchmark.tuner_options.get(tuner)
+        if not options:
+            return dict(definition)
+        return {**definition, "tuner_options": {**options, "sha256": checksum(options)}}
+
     def _check_folder(self, definitions: Mapping[str, Mapping[str, Any]]) -> list[RunId]:
         """The runs that are already done.
 
@@ -184,7 +195,10 @@ class Campaign:
             contents = self._remembered(run, self._intact(self.folder / run.path))
             if not contents.entries:
                 continue
-            wanted, found = definitions[run.workload], contents.entries[0].get("definition", {})
+            wanted, found = (
+                self._of_run(definitions[run.workload], run.tuner),
+                contents.entries[0].get("definition", {}),
+            )
             for key, value in wanted.items():
                 if json.loads(json.dumps(value)) != found.get(key):
                     raise UserError(_difference(self.folder, run, key, found.get(key), value))
@@ -316,7 +330,7 @@ class Campaign:
         return first + extra + runs[len(first) :]
 
     def _task(self, kind: str, workload: str, definitions: Mapping[str, Mapping[str, Any]], **more: Any) -> Task:
-        definition = definitions[workload]
+        definition = self._of_run(definitions[workload], more["tuner"])
         return {
             "kind": kind,
             "folder": str(self.folder.resolve()),
@@ -327,6 +341,7 @@ class Campaign:
             "table": str(self._replayed[workload].path) if workload in self._replayed else None,
             "limits": definition["budget"],
             "header": {"definition": definition, "package": __version__},
+            "tuner_options": self.benchmark.tuner_options.get(more["tuner"], {}),
             **more,
         }
 

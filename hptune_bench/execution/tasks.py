@@ -81,7 +81,7 @@ def _setup(task: Task, tuner: Tuner | None, send: Send, stopping: Callable[[], b
 
 
 def _run(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
-    setup = _setup(task, registry.make_tuner(task["tuner"]), send, stopping)
+    setup = _setup(task, registry.make_tuner(task["tuner"], task.get("tuner_options")), send, stopping)
     end = conduct(setup)
     return {"status": end["status"], "reason": end["reason"]}
 

@@ -27,6 +27,7 @@ class TunerInfo:
         description: one line.
         continues: whether it continues or restarts earlier trials (as the tuner's own attribute of that name).
         restarts: whether it restarts trials from their best epoch with a fresh optimizer, which no table can replay.
+        options: names of the arguments that the factory takes, from ``[tuner_options.NAME]`` of a benchmark file.
         needs_published: whether it is only defined where a winner was published.
     """
 
@@ -38,6 +39,7 @@ class TunerInfo:
     continues: bool = False
     restarts: bool = False
     needs_published: bool = False
+    options: tuple[str, ...] = ()
 
     def check_replay(self, where: str) -> None:
         """Refuse trainer ``table``.
@@ -150,6 +152,15 @@ def built_in() -> dict[str, TunerInfo]:
             "reference",
             "the configuration that the post prints as its winner, trained once",
             needs_published=True,
+        ),
+        TunerInfo(
+            "expert_log",
+            "a person",
+            "hptune_bench.tuners.expert:expert_log",
+            "manual",
+            "what a person tried in hptune-bench play, from the log's file",
+            continues=True,
+            options=("file",),
         ),
     )
     return {info.name: info for info in infos}

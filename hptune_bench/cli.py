@@ -85,7 +85,7 @@ def run(
     budget: Annotated[
         str | None, typer.Option(help="Budget of every run: 20trainings, 500epochs, 20trials or 60s.")
     ] = None,
-    trainer: Annotated[str | None, typer.Option(help="compiled, stock or fake, instead of the file's.")] = None,
+    trainer: Annotated[str | None, typer.Option(help="compiled, stock, table or fake, instead of the file's.")] = None,
     data: Annotated[
         str | None, typer.Option(help="Own model: a CSV file with a header. The review problem: a file of reviews.")
     ] = None,
@@ -455,6 +455,10 @@ def _narrowed(
         table["seeds"] = seeds
     if trainer is not None:
         table["trainer"] = trainer
+        if trainer != "table":
+            table.pop("tables", None)
+    listed = {name for entry in entries for name in entry["tuners"]}
+    table["tuner_options"] = {name: given for name, given in definition.tuner_options.items() if name in listed}
     table["workloads"] = entries
     return validate(table, "command line")
 

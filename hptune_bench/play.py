@@ -57,9 +57,9 @@ class Place:
     scores: tuple[float, ...]
 
     def beaten_by(self, score: float) -> float:
-        """Share of its runs that are worse than a score; equal ones count half."""
-        worse = sum(1.0 if not other <= score else 0.5 if other == score else 0.0 for other in self.scores)
-        return worse / len(self.scores)
+        """Share of its runs that are worse than a score; equal ones count half. Nothing found is worst."""
+        mine, others = _or_worst(score), [_or_worst(other) for other in self.scores]
+        return sum((other > mine) + 0.5 * (other == mine) for other in others) / len(others)
 
 
 class Person:
@@ -243,6 +243,10 @@ def _selected(workload: Workload, trainer: TableTrainer, tuner: Tuner, limits: L
             raise UserError(f"{name}: {end['reason']}")
         chosen = [trial["test_score"] for trial in journal.read(path).of_kind("trial") if trial["incumbent"]]
     return math.nan if not chosen or chosen[-1] is None else float(chosen[-1])
+
+
+def _or_worst(score: float) -> float:
+    return math.inf if math.isnan(score) else score
 
 
 def _agrees(ask: Ask, question: str) -> bool:

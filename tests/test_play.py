@@ -125,6 +125,7 @@ def test_who_is_better_than_how_many():
     assert place.beaten_by(2.0) == (0 + 0.5 + 0.5 + 1) / 4
     assert place.beaten_by(0.5) == 1
     assert Place("x", (math.nan, 1.0)).beaten_by(1.5) == 0.5
+    assert Place("x", (math.nan, 1.0)).beaten_by(math.nan) == 0.25
 
 
 # --- the plot ------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ QUICK = {
     "memory": ["--seeds", "2", "--trials", "3"],
     "reporting": ["--rows", "10000", "--repeats", "1"],
     "campaign": [],
+    "replay": ["--runs", "2", "--seeds", "2"],
 }
 TITLES = {
     "epochs": "Milliseconds per epoch and per trial",
@@ -33,6 +34,7 @@ TITLES = {
     "memory": "The largest worker",
     "reporting": "A whole report",
     "campaign": "Where the seconds of the main job went",
+    "replay": "Replay on a complete table",
 }
 
 

@@ -324,10 +324,10 @@ def test_the_report_says_replayed(folder, tmp_path):
 def test_another_table_is_another_definition(folder, tmp_path):
     call("run", benchmark(tmp_path / "b.toml", folder, tuners=["untuned"]), "--out", tmp_path / "out", "--no-report")
     table = read_table(folder / "linear_regression.parquet")
-    table.curves["loss"][0] += 1
-    write_table(tmp_path / "other/linear_regression.parquet", table)
-    changed = benchmark(tmp_path / "c.toml", tmp_path / "other", tuners=["untuned"])
-    assert "table" in call("run", changed, "--out", tmp_path / "out", expect=2).stderr
+    changed = dataclasses.replace(table, curves={**table.curves, "loss": table.curves["loss"] + np.float32(1)})
+    write_table(tmp_path / "other/linear_regression.parquet", changed)
+    other = benchmark(tmp_path / "c.toml", tmp_path / "other", tuners=["untuned"])
+    assert "table" in call("run", other, "--out", tmp_path / "out", expect=2).stderr
 
 
 def test_a_tuner_that_restarts_is_refused_before_anything_runs(folder, tmp_path):

@@ -7,6 +7,7 @@ retired. It knows nothing of tuners or results: whoever gives it tasks says, by 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import selectors
@@ -185,7 +186,7 @@ class LocalExecutor:
         """
         taken = {other.workload for other in self._workers.values() if other is not worker}
         seed = self._queue[0].get("seed")
-        head = [task for task in self._queue if task.get("seed") == seed]
+        head = list(itertools.takewhile(lambda task: task.get("seed") == seed, self._queue))
 
         def cost(task: Task) -> tuple[bool, bool]:
             return task.get("workload") != worker.workload, task.get("workload") in taken

@@ -184,7 +184,7 @@ def test_a_finished_table_is_not_made_again_and_another_is_refused(tmp_path):
     ("arguments", "said"),
     [
         (("nothing",), "no workload 'nothing'"),
-        (("friedman1",), "say how"),
+        (("friedman1",), "without conditions"),
         (("linear_regression", "--levels", "neurons"), "NAME=VALUE"),
         (("linear_regression", "--levels", "neurons=many"), "whole number"),
         (("linear_regression", "--set", "law=cubic"), "choose one of"),

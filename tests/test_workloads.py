@@ -337,9 +337,9 @@ def test_the_full_benchmark_has_every_workload_and_every_tuner() -> None:
     assert {entry.name for entry in benchmark.workloads} == set(NAMES)
     for entry in benchmark.workloads:
         problem = registry.make_workload(entry.name, entry.options)
-        expected = {
-            info.name for info in registry.tuner_infos().values() if problem.published or not info.needs_published
-        }
+        # A tuner with options replays a file that a reader has made: no benchmark of ours can name one.
+        infos = [info for info in registry.tuner_infos().values() if not info.options]
+        expected = {info.name for info in infos if problem.published or not info.needs_published}
         assert set(benchmark.tuners_of(entry)) == expected
         for tuner in benchmark.tuners_of(entry):
             registry.check_tuner(tuner, problem, entry.name)

@@ -109,7 +109,7 @@ def test_sign_test_lies_between_the_steps_of_the_exact_one() -> None:
 def test_sign_test_is_the_inversion_of_the_interval(values: list[float]) -> None:
     d = np.array(values)
     p = sign_p(d)
-    if 2 / 2 ** len(d) < p < 1:
+    if 2 / 2 ** len(d) < 0.999 * p and p < 1:  # beyond it even the extremes do not reach the level
         for level, inside in ((1 - 0.999 * p, True), (1 - 1.001 * p, False)):
             interval = order_statistics(d, level)
             assert interval is not None

@@ -46,10 +46,11 @@ def main() -> None:
             return
         began = time.perf_counter()
         from hptune_bench.execution import tasks as work
-        from hptune_bench.training.runtime import configure_tensorflow
+        from hptune_bench.training.runtime import configure_tensorflow, release
 
         configure_tensorflow()
         result = work.perform(task, send, stopping.is_set)
+        release()
         retire = work.structures() >= MAX_STRUCTURES or work.memory() >= MAX_MEMORY
         send({"event": "done", "retire": retire, "seconds": time.perf_counter() - began, **result})
         if retire:

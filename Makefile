@@ -32,8 +32,9 @@ publish: setup ## Make results/published/post again, with 30 seeds
 	$(BENCH) run benchmarks/post.toml --seeds 30 --out results/published/post
 	$(RUN) -m benchmarks.readme
 
-workloads: setup ## Measure what there is to win on each workload (about a quarter of an hour on two cores)
+workloads: setup ## Measure what there is to win on each workload (about twenty minutes on two cores)
 	$(BENCH) run benchmarks/workloads.toml
+	$(BENCH) run benchmarks/as_written.toml
 	$(RUN) -m benchmarks.workloads
 
 reproduce: setup ## Check the published results, and do a sample of their runs again (all: make reproduce RUNS=all)

@@ -28,7 +28,7 @@ from hptune_bench.analysis.statistics import (
     sign_p,
     signed_rank_p,
 )
-from hptune_bench.analysis.targets import expected_best_of, expected_draws_to, expected_time, grid_size, speedup
+from hptune_bench.analysis.targets import expected_time, speedup, time_interval, wilson
 
 differences = st.lists(st.integers(-4, 4), min_size=2, max_size=9).map(lambda v: np.array(v, dtype=float))
 losses = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.5, 2.0, math.inf]), min_size=1, max_size=9).map(np.array)
@@ -189,22 +189,34 @@ def test_outcome_rule() -> None:
     assert outcome(0.01, None, math.nan) == "undecided"
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=7), st.data())
-def test_best_of_n_draws_against_all_subsets(values: list[int], data: st.DataObject) -> None:
-    n = data.draw(st.integers(1, len(values)))
-    brute = np.mean([min(subset) for subset in itertools.combinations(values, n)])
-    assert expected_best_of(np.array(values), n) == pytest.approx(brute)
-    target = data.draw(st.integers(0, 5))
-    orders = [next((i + 1 for i, v in enumerate(o) if v <= target), math.inf) for o in itertools.permutations(values)]
-    assert expected_draws_to(np.array(values), target) == pytest.approx(np.mean(orders))
-
-
 def test_expected_running_time_by_hand() -> None:
-    found = expected_time(np.array([10, 20, 30, 100, 100.0]), np.array([True, True, True, False, False]))
+    found = expected_time(np.array([10, 20, 30, 100, 100.0]), np.array([True, True, True, False, False]), 100)
     assert found.time == pytest.approx(260 / 3)  # = mean(success) + (1-p)/p x mean(failure)
-    assert (found.hits, found.runs) == (3, 5)
-    assert expected_time(np.array([5.0]), np.array([False])).time == math.inf
+    assert (found.hits, found.runs, found.interval) == (3, 5, None)
+    never = expected_time(np.full(6, 5.0), np.full(6, False), 5)
+    assert never.time == math.inf
+    assert never.interval is not None
+    assert (never.interval.low, never.interval.high) == (pytest.approx(5 * (1 / wilson(0, 6)[1] - 1)), math.inf)
+
+
+@given(st.integers(1, 40), st.data())
+def test_wilson_is_the_inversion_of_the_score_test(runs: int, data: st.DataObject) -> None:
+    k = data.draw(st.integers(0, runs))
+    for p in wilson(k, runs):
+        if 1e-9 < p < 1 - 1e-9:
+            assert abs(k / runs - p) == pytest.approx(1.959964 * math.sqrt(p * (1 - p) / runs))
+
+
+@given(st.lists(st.floats(0, 100), min_size=0, max_size=20), st.integers(0, 20))
+def test_interval_of_a_running_time_holds_it_and_both_its_parts(successes: list[float], failures: int) -> None:
+    runs = len(successes) + failures
+    if runs >= 6:
+        times, hit = np.array(successes + [100.0] * failures), np.arange(runs) < len(successes)
+        found = time_interval(np.array(successes), runs, 100)
+        assert 0 <= found.low <= float(expected_time(times, hit, 100).time) <= found.high
+        # Failures that did not happen are in it: all runs arrived, and yet the next may not.
+        if successes and not failures:
+            assert found.high >= np.mean(successes) + 100 * (1 / wilson(runs, runs)[0] - 1) - 1e-9
 
 
 def test_speedup_is_reference_over_subject() -> None:
@@ -238,17 +250,6 @@ def test_pooled_sd_ignores_differences_between_seeds() -> None:
     rows = pd.DataFrame({"seed": [1, 1, 2, 2, 2], "score": [0.0, 2.0, 100.0, 101.0, np.inf]})
     assert pooled_sd(rows, "score") == pytest.approx(math.sqrt((2 + 0.5) / 2))
     assert math.isnan(pooled_sd(rows.iloc[[0, 2]], "score"))
-
-
-def test_grid_size() -> None:
-    space = [
-        {"name": "a", "kind": "Int", "low": 10, "high": 100, "step": 5, "log": False},
-        {"name": "b", "kind": "Boolean"},
-        {"name": "c", "kind": "Choice", "values": ["x", "y", "z"]},
-    ]
-    assert grid_size(space) == 19 * 2 * 3
-    assert grid_size([*space, {"name": "d", "kind": "Float", "low": 0.1, "high": 1, "step": None, "log": True}]) is None
-    assert grid_size([]) is None
 
 
 def test_friedman_and_nemenyi_agree_with_scipy_and_scikit_posthocs() -> None:

@@ -46,7 +46,7 @@ from hptune_bench.analysis.statistics import (
     signed_rank_p,
     subtract,
 )
-from hptune_bench.analysis.targets import ratio
+from hptune_bench.analysis.targets import ratio, time_interval
 
 FOLDER = Path("results/published/calibration")
 TABLES = Path("results/published/tables")
@@ -225,15 +225,23 @@ def _between(outer: float, inner: float, part: float) -> float:
 
 
 def bootstrap_time(times: np.ndarray, hit: np.ndarray) -> Interval:
-    """The interval that the report printed beside an expected running time: percentiles over 5,000 resamples."""
+    """The interval that the report once printed beside an expected running time: percentiles over 5,000 resamples."""
     index = bootstrap_indices(len(times))
     return interval_of(ratio(times[index].sum(axis=1), hit[index].sum(axis=1)))
+
+
+def joined_time(times: np.ndarray, hit: np.ndarray) -> Interval:
+    return time_interval(times[hit], len(times), TRIALS)
 
 
 TESTS: Mapping[str, tuple[bool, Callable[[np.ndarray], float]]] = {
     "signed rank and sign test": (True, median_p),
     "signed rank alone": (False, signed_rank_p),
     "interpolated sign test alone": (False, sign_p),
+}
+TIMES: Mapping[str, tuple[bool, Callable[[np.ndarray, np.ndarray], Interval]]] = {
+    "t and Wilson's interval, joined": (True, joined_time),
+    "percentile bootstrap": (False, bootstrap_time),
 }
 INTERVALS: Mapping[str, tuple[bool, Callable[[np.ndarray], Interval | None]]] = {
     "percentile bootstrap": (True, median_interval),
@@ -301,15 +309,16 @@ def times_and_ranks(world: str, model: Model, n: int, count: int) -> list[dict[s
         times, hit, level = _hitting(model, TRUTH_FROM, 1, rng, None, share)
         truth = float(times.sum() / hit.sum())
         times, hit, _ = _hitting(model, count, n, rng, level, share)
-        found = [bootstrap_time(t, h) for t, h in zip(times, hit, strict=True)]
-        rate = float(np.mean([i.low <= truth <= i.high for i in found]))
-        rows.append(_row("interval of a running time", "percentile bootstrap", False, case, n, count, rate, *COVERAGE))
+        for name, (used, interval) in TIMES.items():
+            found = [interval(t, h) for t, h in zip(times, hit, strict=True)]
+            rate = float(np.mean([i.low <= truth <= i.high for i in found]))
+            rows.append(_row("interval of a running time", name, used, case, n, count, rate, *COVERAGE))
     case = Case(world, "four searches", goal.draw)
     truths = _mean_ranks(model, TRUTH_FROM // 4, 1, rng)[:, 0].mean(axis=0)
-    found = _mean_ranks(model, count, n, rng)
+    ranks = _mean_ranks(model, count, n, rng)
     for name, used in (("t interval", True), ("percentile bootstrap", False)):
         hits = []
-        for campaign in found:
+        for campaign in ranks:
             for tuner in (0, 3):
                 values = campaign[:, tuner]
                 i = mean_interval([values]) if used else interval_of(values[bootstrap_indices(n)].mean(axis=1))

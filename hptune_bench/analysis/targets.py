@@ -16,7 +16,7 @@ import pandas as pd
 
 from hptune_bench.analysis.anytime import Axis, Curves, curves
 from hptune_bench.analysis.frames import TRAINED_ONCE, Records
-from hptune_bench.analysis.statistics import median
+from hptune_bench.analysis.statistics import MIN_SEEDS, Interval, median
 
 FRACTIONS = (0.0, 0.25, 0.5, 0.75, 0.9)
 """Targets lie at these parts of the way from the untuned score to the best known one: fixed before any result."""
@@ -29,10 +29,12 @@ class ExpectedTime:
 
     Attributes:
         time: inf if no run succeeded.
+        interval: its 95 % interval (``time_interval``); None below MIN_SEEDS runs.
         hits: k. runs: n: always shown beside the time, because it rests on k successes and assumes restarts.
     """
 
     time: float
+    interval: Interval | None
     hits: int
     runs: int
 
@@ -45,15 +47,13 @@ class Targets:
         axis: unit of time. score: which score has to reach the target: ``test`` or ``validation``.
         best_is: where the best known score comes from, in words.
         targets: columns target (score), label, ascending difficulty: see ``FRACTIONS``.
-        table: columns tuner, target, label, hits, runs, ert, speedup_random, speedup_manual (ERT of the
-            reference / ERT of this tuner, > 1 = faster; NaN where neither reached it, inf or 0 where one did not).
+        table: columns tuner, target, label, hits, runs, ert, ert_low, ert_high (95 %), speedup_random, speedup_manual
+            (ERT of the reference / ERT of this tuner, > 1 = faster; NaN where neither reached it, inf or 0 where one
+            did not).
         ecdf: runtime ECDF over (run, target) pairs, columns tuner, x, fraction; right-continuous steps from (0, 0).
         matches: speed-up at equal quality: columns tuner, reference, quality (the reference's median at its end),
             time (when the tuner's median curve reaches it, inf if never), reference_time (when the reference's own
             median did), speedup (reference_time / time).
-        exact: where every configuration of a finite space was trained by someone: columns draws, expected_best: the
-            exact expectation of the best validation score of so many random draws without replacement, from the mean
-            score of each configuration. None where the space is not complete.
     """
 
     axis: Axis
@@ -63,13 +63,54 @@ class Targets:
     table: pd.DataFrame
     ecdf: pd.DataFrame
     matches: pd.DataFrame
-    exact: pd.DataFrame | None
 
 
-def expected_time(times: np.ndarray, hit: np.ndarray) -> ExpectedTime:
-    """times (n,): first hitting time of a success, budget spent of a failure; hit (n,): bool; n >= 1."""
+def expected_time(times: np.ndarray, hit: np.ndarray, budget: float) -> ExpectedTime:
+    """times (n,): first hitting time of a success, budget spent of a failure; hit (n,): bool; n >= 1.
+
+    Args:
+        budget: what a run that fails would cost, for the interval, where none failed.
+    """
     times, hit = np.asarray(times, dtype=float), np.asarray(hit, dtype=bool)
-    return ExpectedTime(float(ratio(times.sum(), hit.sum())), int(hit.sum()), len(times))
+    budget = budget if hit.all() else float(times[~hit].mean())
+    interval = time_interval(times[hit], len(times), budget) if len(times) >= MIN_SEEDS else None
+    return ExpectedTime(float(ratio(times.sum(), hit.sum())), interval, int(hit.sum()), len(times))
+
+
+def time_interval(successes: np.ndarray, runs: int, budget: float) -> Interval:
+    """95 % interval of an expected running time: the mean time of a success plus the failures before it.
+
+    ERT = m + budget (1 - p) / p. The t interval of m and Wilson's interval of p are joined by the method of variance
+    estimates recovery (Zou and Donner 2008); a bootstrap cannot see failures that did not happen. The upper end is
+    infinite without a success.
+
+    Args:
+        successes: shape (k,), times of the k successes among the runs.
+    """
+    from scipy.stats import t
+
+    k = len(successes)
+    least, most = wilson(k, runs)
+    failures_low = budget * (1 / most - 1)
+    if k == 0:
+        return Interval(failures_low, math.inf)
+    mean, failures = float(np.mean(successes)), budget * (runs / k - 1)
+    low, high = 0.0, budget
+    if k > 1:
+        half = float(t.ppf(0.975, k - 1) * np.std(successes, ddof=1) / math.sqrt(k))
+        low, high = max(low, mean - half), max(mean, min(high, mean + half))
+    found = mean + failures
+    return Interval(
+        found - math.hypot(mean - low, failures - failures_low),
+        found + math.hypot(high - mean, budget * (1 / least - 1) - failures),
+    )
+
+
+def wilson(successes: int, runs: int, z: float = 1.959964) -> tuple[float, float]:
+    """95 % interval of a probability (Wilson 1927)."""
+    share, extra = successes / runs, z * z / runs
+    center, half = share + extra / 2, z * math.sqrt(share * (1 - share) / runs + extra / (4 * runs))
+    return max(0.0, (center - half) / (1 + extra)), min(1.0, (center + half) / (1 + extra))
 
 
 def ratio(total: Any, successes: Any) -> np.ndarray:
@@ -78,38 +119,16 @@ def ratio(total: Any, successes: Any) -> np.ndarray:
         return np.where(np.asarray(successes) > 0, np.asarray(total) / np.asarray(successes), np.inf)
 
 
-def expected_best_of(values: np.ndarray, draws: int) -> float:
-    """Exact expectation of the best of ``draws`` values drawn without replacement from all of ``values`` (N,).
-
-    Random search on a complete grid: E = sum_i v_(i) C(N-i, n-1) / C(N, n) (Tang et al. 2020). 1 <= draws <= N; +inf
-    only if N - draws + 1 values or fewer are finite in the sense that an infinite one can be the best.
-    """
-    ordered = np.sort(np.asarray(values, dtype=float))
-    total = len(ordered)
-    weights = np.zeros(total)
-    weights[0] = draws / total
-    for i in range(1, total - draws + 1):  # ratio of neighbouring binomials, so that nothing overflows
-        weights[i] = weights[i - 1] * (total - i - draws + 1) / (total - i)
-    used = weights > 0
-    return float((ordered[used] * weights[used]).sum())
-
-
-def expected_draws_to(values: np.ndarray, target: float) -> float:
-    """Expected number of draws without replacement until a value <= target: (N+1)/(m+1) with m such values of N; inf if
-    there is none."""
-    values = np.asarray(values, dtype=float)
-    hits = int((values <= target).sum())
-    return (len(values) + 1) / (hits + 1) if hits else math.inf
-
-
-def hitting_times(curve: Curves, tuner: str, target: float) -> tuple[np.ndarray, np.ndarray]:
-    """(times, hit), each (runs,), ordered by seed: first x with a score <= target, or the end of the run."""
-    times, hits = [], []
+def hitting_times(curve: Curves, tuner: str, target: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """(times, hit), each (runs,), ordered by seed: first x with a score <= target, or the end of the run; and the mean
+    end of all runs."""
+    times, hits, ends = [], [], []
     for _, run in curve.steps[curve.steps["tuner"] == tuner].groupby("seed"):
         x, reached = run["x"].to_numpy(), run["y"].to_numpy() <= target
         hits.append(bool(reached.any()))
         times.append(x[reached.argmax()] if hits[-1] else x[-1])
-    return np.array(times), np.array(hits, dtype=bool)
+        ends.append(x[-1])
+    return np.array(times), np.array(hits, dtype=bool), float(np.mean(ends))
 
 
 def targets(records: Records, best_known: float | None = None) -> Targets | None:
@@ -136,9 +155,8 @@ def targets(records: Records, best_known: float | None = None) -> Targets | None
         best_is=best_is,
         targets=levels,
         table=_table(tuners, levels, reached, records.against),
-        ecdf=pd.concat([_ecdf(t, [reached[t, i] for i in range(len(levels))]) for t in tuners], ignore_index=True),
+        ecdf=pd.concat([_ecdf(t, [reached[t, i][:2] for i in range(len(levels))]) for t in tuners], ignore_index=True),
         matches=_matches(curve, tuners, (records.against, RANDOM)),
-        exact=_exact(records),
     )
 
 
@@ -174,7 +192,7 @@ def _levels(records: Records, tuners: list[str], best_known: float | None) -> tu
 def _table(
     tuners: list[str],
     levels: pd.DataFrame,
-    reached: Mapping[tuple[str, int], tuple[np.ndarray, np.ndarray]],
+    reached: Mapping[tuple[str, int], tuple[np.ndarray, np.ndarray, float]],
     against: str,
 ) -> pd.DataFrame:
     expected = {key: expected_time(*value) for key, value in reached.items()}
@@ -191,6 +209,8 @@ def _table(
                     "hits": e.hits,
                     "runs": e.runs,
                     "ert": e.time,
+                    "ert_low": math.nan if e.interval is None else e.interval.low,
+                    "ert_high": math.nan if e.interval is None else e.interval.high,
                     **{
                         name: speedup(expected[other, i].time, e.time) if (other, i) in expected else math.nan
                         for name, other in references.items()
@@ -233,32 +253,3 @@ def _matches(curve: Curves, tuners: list[str], references: tuple[str, ...]) -> p
 def _first(band: pd.DataFrame, quality: float) -> float:
     reached = band.loc[band["median"] <= quality, "x"]
     return float(reached.iloc[0]) if len(reached) else math.inf
-
-
-def _exact(records: Records) -> pd.DataFrame | None:
-    size = grid_size(records.about.get("space") or ())
-    if size is None or size < 2:
-        return None
-    trials = records.trials[records.trials["status"] == "completed"]
-    means = trials.groupby("configuration")["validation"].mean().to_numpy()
-    if len(means) != size:
-        return None
-    draws = range(1, min(size, 100) + 1)
-    return pd.DataFrame({"draws": list(draws), "expected_best": [expected_best_of(means, n) for n in draws]})
-
-
-def grid_size(space: Any) -> int | None:
-    """Number of configurations of a finite space without conditions; None otherwise. ``space`` as in the manifest."""
-    size = 1
-    for hp in space:
-        if hp.get("conditions"):
-            return None
-        if hp["kind"] == "Boolean":
-            size *= 2
-        elif hp["kind"] == "Choice":
-            size *= len(hp["values"])
-        elif hp.get("log") or not hp.get("step"):
-            return None
-        else:
-            size *= int((hp["high"] - hp["low"]) / hp["step"] + 1e-9) + 1
-    return size if space else None

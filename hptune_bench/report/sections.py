@@ -20,7 +20,7 @@ from hptune_bench.analysis.frames import TRAINED_ONCE
 from hptune_bench.analysis.questions import Question
 from hptune_bench.analysis.ranks import Ranks
 from hptune_bench.analysis.statistics import ALPHA
-from hptune_bench.report import room, tables, text, truth
+from hptune_bench.report import mistakes, room, tables, text, truth
 from hptune_bench.report.blocks import Block, Code, Figure, Heading, Items, Prose, Section
 from hptune_bench.report.plots import curse, curves, pairs, space, times, words
 from hptune_bench.report.style import LOOKS, Look, looks
@@ -85,6 +85,7 @@ def build(ctx: Context, quick: bool) -> list[Section]:
         Section("What matters, exactly", _each(ctx, _exact)),
         Section("The post's questions", _each(ctx, _questions)),
         Section("The notebook's picture", _each(ctx, _words)),
+        Section("What the notebook's mistakes do", mistakes.blocks({f.records.name: f.records for f in ctx.workloads})),
         Section("What there is to win", room.blocks([(_title(found), found) for found in ctx.workloads], ctx.looks)),
         notes,
         Section("The same curves over epochs, search clock and trials", _each(ctx, _other_axes), folded=True),

@@ -524,7 +524,7 @@ def targets(name: str, records: Records, found: Targets, looks: Looks) -> Table:
             Cell(looks[row["tuner"]].label),
             Cell(f"{text.clean(row['label'])} ({text.number(row['target'])})", row["target"]),
             Cell(f"{int(row['hits'])} of {int(row['runs'])}", row["hits"] / max(row["runs"], 1)),
-            Cell(_time(row["ert"], seconds), row["ert"]),
+            Cell(_expected(row, seconds), row["ert"]),
             Cell(_times(row["speedup_random"]), row["speedup_random"]),
             Cell(_times(row["speedup_manual"]), row["speedup_manual"]),
         ]
@@ -534,13 +534,14 @@ def targets(name: str, records: Records, found: Targets, looks: Looks) -> Table:
         "Method",
         "Target",
         "Reached",
-        "Expected time",
+        "Expected time [95 % interval]",
         "Speed-up over random search",
         "Speed-up over the hand-written loop",
     ]
     note = (
         f"Expected running time in {AXES[found.axis]} to a {found.score} score that was fixed beforehand: total of all "
-        "runs ÷ runs that reached it (Auger and Hansen 2005); never = no run did. Speed-up above 1 = faster."
+        "runs ÷ runs that reached it (Auger and Hansen 2005); never = no run did. Speed-up above 1 = faster; the exact "
+        "one over random search stands beside the truth, where there is a complete table."
     )
     return table(name, _caption(records, "Time to a target"), columns, rows, note, text_columns=2)
 
@@ -549,6 +550,13 @@ def _time(value: float, seconds: bool) -> str:
     if pd.isna(value):
         return text.MISSING
     return text.seconds(value) if seconds else "never" if math.isinf(value) else f"{value:,.0f}"
+
+
+def _expected(row: pd.Series, seconds: bool) -> str:
+    """An expected running time and its interval; an end that no run bounds is "never"."""
+    if pd.isna(row["ert_low"]):
+        return _time(row["ert"], seconds)
+    return f"{_time(row['ert'], seconds)} [{_time(row['ert_low'], seconds)}, {_time(row['ert_high'], seconds)}]"
 
 
 def _times(value: float) -> str:

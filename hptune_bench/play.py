@@ -176,6 +176,7 @@ def play(
         return math.nan, []
     say("")
     say(f"Your selected model: test score ({workload.test_metric}) {mine:.6g}")
+    say(f"Now the others search, {runs} times each ...")
     places = []
     for name in opponents:
         tuner = registry.make_tuner(name)
@@ -222,7 +223,7 @@ def text_plot(values: Sequence[float], height: int = 6, width: int = 60) -> list
             cells.append(" " if at != level else "!" if math.isnan(point) else "*")
         label = f"{high:.4g}" if level == height else f"{low:.4g}" if level == 1 else ""
         rows.append(f"{label:>10} |{''.join(cells)}".rstrip())
-    return rows
+    return [*rows, f"{'':>10} +{'-' * len(points)}", f"{'':>12}epochs 1 to {len(values)}"]
 
 
 def _selected(workload: Workload, trainer: TableTrainer, tuner: Tuner, limits: Limits, seed: int, name: str) -> float:

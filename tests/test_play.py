@@ -133,14 +133,16 @@ def test_who_is_better_than_how_many():
 
 def test_a_curve_falls_from_the_left_to_the_right():
     rows = text_plot([5, 4, 3, 2, 1, 0], height=6)
-    assert [row.split("|")[1].find("*") for row in rows] == [0, 1, 2, 3, 4, 5]
+    assert [row.split("|")[1].find("*") for row in rows[:-2]] == [0, 1, 2, 3, 4, 5]
     assert rows[0].split("|")[0].strip() == "5"
-    assert rows[-1].split("|")[0].strip() == "0"
+    assert rows[-3].split("|")[0].strip() == "0"
+    assert rows[-2].endswith("+------")
+    assert rows[-1].strip() == "epochs 1 to 6"
 
 
 def test_what_is_not_finite_is_marked_and_one_large_value_does_not_press_the_rest_flat():
     assert "!!!" in text_plot([math.nan, math.inf, math.nan])[0]
-    assert text_plot([2.0, math.nan, 1.0])[-1].endswith("|" + " !*")
+    assert text_plot([2.0, math.nan, 1.0])[-3].endswith("|" + " !*")
     rows = text_plot([1e9, 5, 4, 3, 2.5, 2, 2])
     assert sum("*" in row for row in rows) >= 3
     assert max(map(len, text_plot(list(range(1000))))) <= 80

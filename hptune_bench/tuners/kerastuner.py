@@ -69,6 +69,9 @@ class OracleTuner:
     repaired: bool = False
 
     def __post_init__(self) -> None:
+        from hptune_bench.training.runtime import import_quietly
+
+        import_quietly()
         import keras_tuner  # noqa: F401
 
     @property

@@ -13,6 +13,8 @@ import pytest
 from test_campaign import call, children, command, wait_for
 from training_models import Small, assert_identical, cut_words, job, text_model, texts
 
+from hptune_bench.analysis.exact_importance import exact_importance
+from hptune_bench.analysis.truth import scores_of
 from hptune_bench.execution import shards
 from hptune_bench.execution.seeds import data_seed, training_seed
 from hptune_bench.interfaces import Fit
@@ -196,3 +198,15 @@ def test_what_cannot_be_tabulated_is_refused_in_one_sentence(tmp_path, arguments
     error = call("table", *arguments, "--out", tmp_path / "out", expect=2).stderr
     assert said in error.replace("\n", " ")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_nothing_reads_comes_out_at_zero_within_noise(tmp_path):
+    """The notebook's dead vocab_count, beside a word_count that is read; really trained."""
+    few = ("--levels", "word_count=2", "--levels", "vocab_count=3", "--set", "reviews=4000")
+    call("table", "review_sentiment_as_written", "--out", tmp_path, *few, "--training-seeds", 2)
+    made = read_table(tmp_path / "review_sentiment_as_written.parquet")
+    found = exact_importance(made, scores_of(made), {}).scoring
+    assert found.zero("vocab_count")
+    assert found.zero("word_count", "vocab_count")
+    assert not found.zero("word_count")
+    assert found.share("word_count") > 0.2 > abs(found.share("vocab_count"))

@@ -240,7 +240,7 @@ def check(
     console = screen.console()
     made = registry.make_workload(workload, options, "check")
     screen.search_spaces(console, {made.name: made})
-    limits = Limits(planned.epoch_limit(made.full_epochs), planned.trials, planned.seconds)
+    limits = Limits.of(planned, made.full_epochs)
     count = 0
     parts = [linter.budget(made, limits, OWN_TUNERS), linter.before_training(made)]
     if probes:

@@ -164,7 +164,7 @@ def play(
         runs: of each opponent, all on the data of the person's run.
         log: where what he tried is saved, if he agrees.
     """
-    limits = Limits(epochs=budget.epoch_limit(workload.full_epochs), trials=budget.trials, seconds=budget.seconds)
+    limits = Limits.of(budget, workload.full_epochs)
     if limits.epochs is None:
         raise UserError("play: the budget must be counted in trainings or epochs: a person's clock is no tuner's")
     person = Person(ask, say, limits.epochs)

@@ -200,13 +200,13 @@ class _Manifest(BaseModel):
     sha256: str
 
 
-def find_table(workload: str, folder: Path | None = None) -> Path:
+def find_table(workload: str, folder: str | Path | None = None) -> Path:
     """The Parquet file of a workload's table, in a folder or where tables are looked for.
 
     Raises:
         UserError: there is none.
     """
-    folders = FOLDERS if folder is None else (folder,)
+    folders = FOLDERS if folder is None else (Path(folder),)
     for place in folders:
         if (path := place / f"{workload}.parquet").exists():
             return path

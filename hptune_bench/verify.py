@@ -271,8 +271,7 @@ def rerun(folder: Path, campaign: Campaign, runs: Iterable[RunId]) -> Iterator[t
     benchmark = definition_of(campaign)
     entries = {entry.name: entry for entry in benchmark.workloads}
     workloads = {name: registry.make_workload(name, entry.options) for name, entry in entries.items()}
-    place = None if benchmark.tables is None else Path(benchmark.tables)
-    replayed = {name: find_table(name, place) for name in workloads if benchmark.trainer == "table"}
+    replayed = {name: find_table(name, benchmark.tables) for name in workloads if benchmark.trainer == "table"}
     trainers = {
         name: make_trainer(benchmark.trainer, workload, replayed.get(name)) for name, workload in workloads.items()
     }

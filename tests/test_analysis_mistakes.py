@@ -23,10 +23,10 @@ def records(name: str, loops: list[list[float]], untuned: float, tests: bool) ->
     runs: list[dict[str, Any]] = []
     for seed, scores in enumerate(loops, start=1):
         proposals = [(words, 500) for words in WORDS] + [(20, vocabulary) for vocabulary in VOCABULARIES]
-        trials += [
-            {"tuner": "manual_sweep", "seed": seed, "trial": i, "validation": score, "hp:vocab_count": proposal[1]}
-            for i, (score, proposal) in enumerate(zip(scores, proposals, strict=True), start=1)
-        ]
+        for i, (score, (words, vocabulary)) in enumerate(zip(scores, proposals, strict=True), start=1):
+            proposal = {"hp:word_count": words, "hp:vocab_count": vocabulary}
+            row = {"tuner": "manual_sweep", "seed": seed, "trial": i, "score": score, "validation": score}
+            trials.append({**row, **proposal})
         for tuner, score in (("untuned", untuned), ("manual_sweep", min(scores))):
             test = score + 0.1 if tests else float("nan")
             runs.append({"tuner": tuner, "seed": seed, "final_validation": score, "final_test": test, "finished": True})

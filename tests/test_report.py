@@ -29,10 +29,11 @@ from hptune_bench.analysis import analyse
 from hptune_bench.analysis.anytime import Curves
 from hptune_bench.analysis.frames import PRIMARY, by_workload
 from hptune_bench.analysis.ranks import Ranks, ranks
+from hptune_bench.analysis.sweep import first_sweep
 from hptune_bench.cli import app
 from hptune_bench.errors import UserError
 from hptune_bench.report import sections, style, text, write_report
-from hptune_bench.report.plots import canvas, curves, words
+from hptune_bench.report.plots import canvas, curves
 from hptune_bench.results import Campaign, merge, took
 
 TUNERS = (
@@ -193,10 +194,10 @@ def test_the_notebooks_picture_uses_the_first_loop_only() -> None:
             "score": [0.9, 0.8, math.inf, 0.7, 0.75],
         }
     )
-    loop = words.first_sweep(trials)
+    loop = first_sweep(trials)
     assert loop["hp:word_count"].tolist() == [10, 20, 30]
     assert set(loop["picked"]) == {20}
-    assert words.first_sweep(trials.assign(tuner="random_search")).empty
+    assert first_sweep(trials.assign(tuner="random_search")).empty
 
 
 # --- the same bytes ------------------------------------------------------------------------------------------------

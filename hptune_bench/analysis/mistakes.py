@@ -11,9 +11,10 @@ import pandas as pd
 
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.statistics import Interval, median, median_interval, subtract
+from hptune_bench.analysis.sweep import LOOP, first_sweep
 
 AS_WRITTEN, DONE_RIGHT = "review_sentiment_as_written", "review_sentiment"
-LOOP, UNTUNED = "manual_sweep", "untuned"
+UNTUNED = "untuned"
 DEAD = "vocab_count"
 """The hyperparameter that nothing reads in the workload as written."""
 
@@ -86,20 +87,20 @@ def _over_seeds(values: np.ndarray) -> Gain:
 
 
 def _second_loop(records: Records) -> DeadLoop:
-    column, gains, picked = f"hp:{DEAD}", [], []
-    trials = records.trials[records.trials["tuner"] == LOOP]
+    firsts, bests, picked = [], [], []
     finished = records.finals(LOOP).index
-    for seed, run in trials.sort_values("trial").groupby("seed"):
-        values = run[column].to_numpy()
-        if seed not in finished or (values == values[0]).all():
+    for seed, first in first_sweep(records.trials).groupby("seed"):
+        run = records.trials[(records.trials["tuner"] == LOOP) & (records.trials["seed"] == seed)].sort_values("trial")
+        if seed not in finished or run[f"hp:{DEAD}"].nunique() == 1:
             continue
         scores = run["validation"].fillna(np.inf).to_numpy(float)
-        first = scores[: int(np.argmax(values != values[0]))].min()
-        gains.append(float(subtract(np.array([first]), np.array([min(first, scores.min())]))[0]))
-        picked.append(int(values[int(np.argmin(scores))]))
+        firsts.append(first["validation"].fillna(np.inf).min())
+        bests.append(scores.min())
+        picked.append(int(run[f"hp:{DEAD}"].iloc[int(np.argmin(scores))]))
+    gains = subtract(np.array(firsts), np.array(bests))
     return DeadLoop(
         runs=len(gains),
-        improved=sum(gain > 0 for gain in gains),
-        gain=_over_seeds(np.array(gains)),
+        improved=int((gains > 0).sum()),
+        gain=_over_seeds(gains),
         picked=dict(sorted(Counter(picked).items())),
     )

@@ -120,16 +120,14 @@ def ratio(total: Any, successes: Any) -> np.ndarray:
         return np.where(np.asarray(successes) > 0, np.asarray(total) / np.asarray(successes), np.inf)
 
 
-def hitting_times(curve: Curves, tuner: str, target: float) -> tuple[np.ndarray, np.ndarray, float]:
-    """(times, hit), each (runs,), ordered by seed: first x with a score <= target, or the end of the run; and the mean
-    end of all runs."""
-    times, hits, ends = [], [], []
+def hitting_times(curve: Curves, tuner: str, target: float) -> tuple[np.ndarray, np.ndarray]:
+    """(times, hit), each (runs,), ordered by seed: first x with a score <= target, or the end of the run."""
+    times, hits = [], []
     for _, run in curve.steps[curve.steps["tuner"] == tuner].groupby("seed"):
         x, reached = run["x"].to_numpy(), run["y"].to_numpy() <= target
         hits.append(bool(reached.any()))
         times.append(x[reached.argmax()] if hits[-1] else x[-1])
-        ends.append(x[-1])
-    return np.array(times), np.array(hits, dtype=bool), float(np.mean(ends))
+    return np.array(times), np.array(hits, dtype=bool)
 
 
 def targets(records: Records, best_known: float | None = None) -> Targets | None:
@@ -150,13 +148,14 @@ def targets(records: Records, best_known: float | None = None) -> Targets | None
     reached = {
         (tuner, i): hitting_times(curve, tuner, level) for tuner in tuners for i, level in enumerate(levels["target"])
     }
+    ends = curve.steps.groupby(["tuner", "seed"])["x"].last().groupby("tuner").mean()
     return Targets(
         axis=axis,
         score=records.judged_by,
         best_is=best_is,
         targets=levels,
-        table=_table(tuners, levels, reached, records.against),
-        ecdf=pd.concat([_ecdf(t, [reached[t, i][:2] for i in range(len(levels))]) for t in tuners], ignore_index=True),
+        table=_table(tuners, levels, reached, ends, records.against),
+        ecdf=pd.concat([_ecdf(t, [reached[t, i] for i in range(len(levels))]) for t in tuners], ignore_index=True),
         matches=_matches(curve, tuners, (records.against, RANDOM)),
     )
 
@@ -193,10 +192,11 @@ def _levels(records: Records, tuners: list[str], best_known: float | None) -> tu
 def _table(
     tuners: list[str],
     levels: pd.DataFrame,
-    reached: Mapping[tuple[str, int], tuple[np.ndarray, np.ndarray, float]],
+    reached: Mapping[tuple[str, int], tuple[np.ndarray, np.ndarray]],
+    ends: pd.Series,
     against: str,
 ) -> pd.DataFrame:
-    expected = {key: expected_time(*value) for key, value in reached.items()}
+    expected = {(tuner, i): expected_time(*value, ends[tuner]) for (tuner, i), value in reached.items()}
     rows = []
     for tuner in tuners:
         for i, (target, label) in enumerate(zip(levels["target"], levels["label"], strict=True)):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hptune_bench.benchmark import Budget
 
 FREE_PROPOSALS = 100
 """So many proposals in a row that cost nothing end a run as ``exhausted``: no search goes on for ever for free."""
@@ -26,6 +30,11 @@ class Limits:
         given = [limit for limit in (self.epochs, self.trials, self.seconds) if limit is not None]
         if not given or min(given) <= 0:
             raise ValueError("a budget needs at least one limit, and every limit must be positive")
+
+    @classmethod
+    def of(cls, budget: Budget, full_epochs: int) -> Limits:
+        """A benchmark's budget on a workload whose full training has so many epochs."""
+        return cls(epochs=budget.epoch_limit(full_epochs), trials=budget.trials, seconds=budget.seconds)
 
 
 class Ledger:

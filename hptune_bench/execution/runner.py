@@ -148,8 +148,7 @@ class Campaign:
         for entry in self.benchmark.workloads:
             for tuner in self.benchmark.tuners_of(entry):
                 registry.tuner_info(tuner).check_replay(f"{where}, workload {entry.name!r}")
-            folder = None if self.benchmark.tables is None else Path(self.benchmark.tables)
-            path = tables.find_table(entry.name, folder)
+            path = tables.find_table(entry.name, self.benchmark.tables)
             table = fitting(tables.read_table(path), self.workloads[entry.name], str(path))
             found[entry.name] = Replayed(path.resolve(), tables.digest(table), table.definition)
         return found
@@ -157,7 +156,7 @@ class Campaign:
     def _limits(self, entry: WorkloadEntry) -> Limits:
         budget = self.benchmark.budget_of(entry)
         full = self.workloads[entry.name].full_epochs
-        return Limits(epochs=budget.epoch_limit(full), trials=budget.trials, seconds=budget.seconds)
+        return Limits.of(budget, full)
 
     def _definitions(self) -> dict[str, dict[str, Any]]:
         """For each workload, what a run of it depends on: equal definitions may share a folder."""

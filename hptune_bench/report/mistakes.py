@@ -67,7 +67,8 @@ def _words(gain: Gain) -> str:
 
 
 def _cell(gain: Gain) -> Cell:
-    return measure(gain.value) if gain.interval is None else measure(gain.value, gain.interval.low, gain.interval.high)
+    span = gain.interval
+    return measure(gain.value, span.low if span else None, span.high if span else None)
 
 
 def _share(loop: DeadLoop) -> Cell:

@@ -20,6 +20,7 @@ from hptune_bench.analysis.frames import TRAINED_ONCE
 from hptune_bench.analysis.questions import Question
 from hptune_bench.analysis.ranks import Ranks
 from hptune_bench.analysis.statistics import ALPHA
+from hptune_bench.analysis.sweep import first_sweep
 from hptune_bench.report import mistakes, room, tables, text, truth
 from hptune_bench.report.blocks import Block, Code, Figure, Heading, Items, Prose, Section
 from hptune_bench.report.plots import curse, curves, pairs, space, times, words
@@ -319,7 +320,7 @@ def _questions(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
 def _words(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     from hptune_bench.workloads import review_published
 
-    loop = words.first_sweep(found.records.trials)
+    loop = first_sweep(found.records.trials)
     if not len(loop):
         return []
     # Only the notebook's own problem has a published curve beside it.

@@ -58,7 +58,7 @@ def replayed(campaign: Campaign) -> dict[str, WorkloadTable]:
         if not about.get("table"):
             continue
         try:
-            table = read_table(find_table(name, Path(folder) if folder else None))
+            table = read_table(find_table(name, folder or None))
         except UserError:
             continue  # the report says that the table is missing
         if digest(table) == about["table"].get("digest"):

@@ -9,35 +9,13 @@ import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.anytime import quantile_band
+from hptune_bench.analysis.sweep import LOOP, WORDS
 from hptune_bench.report.plots import canvas
 from hptune_bench.report.style import FAINT, INK, LOOKS, Look
 
-HYPERPARAMETER = "word_count"
-MANUAL = "manual_sweep"
+HYPERPARAMETER = WORDS
 PUBLISHED = Look("notebook 2021 (published)", "#d55e00", "#ff9a4d", (0, (4, 2)), "s", hollow=True, width=1.6)
 TITLES = {"val_loss": "smallest val_loss", "val_accuracy": "largest val_accuracy (share)"}
-
-
-def first_sweep(trials: pd.DataFrame, name: str = HYPERPARAMETER, tuner: str = MANUAL) -> pd.DataFrame:
-    """The trials of the first ``for`` loop: from the start of each run, as long as the other hyperparameters are held.
-
-    Returns:
-        rows of ``trials`` and a column ``picked``: the value with the best score of that loop, with which the next one
-        goes on. Empty where the tuner, the hyperparameter or a first loop over it is missing.
-    """
-    column = f"hp:{name}"
-    if column not in trials or "tuner" not in trials:
-        return trials.iloc[:0].assign(picked=[])
-    others = [other for other in trials.columns if other.startswith("hp:") and other != column]
-    parts = []
-    for _, run in trials[trials["tuner"] == tuner].sort_values("trial").groupby("seed"):
-        rest = run[others].astype(object).where(run[others].notna(), "")
-        held = (rest == rest.iloc[0]).all(axis=1).to_numpy()
-        length = len(run) if held.all() else int(np.argmin(held))
-        loop = run.iloc[:length].drop_duplicates(column)
-        if loop[column].nunique() > 1:
-            parts.append(loop.assign(picked=loop[column].iloc[int(np.argmin(loop["score"].to_numpy(float)))]))
-    return pd.concat(parts, ignore_index=True) if parts else trials.iloc[:0].assign(picked=[])
 
 
 def data(loop: pd.DataFrame, published: Sequence[Any], published_pick: int | None) -> pd.DataFrame:
@@ -83,7 +61,7 @@ def draw(frame: pd.DataFrame, corner: str) -> Any:
         ours, theirs = here[here["source"] != "published"], here[here["source"] == "published"]
         bounds = (ours[end].to_numpy(float) for end in ("lower", "upper"))
         axes.fill_between(ours[HYPERPARAMETER].to_numpy(float), *bounds, color=INK, alpha=0.15, linewidth=0)
-        for series, look in ((ours, LOOKS[MANUAL]), (theirs, PUBLISHED)):
+        for series, look in ((ours, LOOKS[LOOP]), (theirs, PUBLISHED)):
             line = (series[HYPERPARAMETER].to_numpy(float), series["median"].to_numpy(float))
             axes.plot(*line, color=look.color, linewidth=look.width, linestyle=look.dash)
             axes.plot(*line, **canvas.marker_style(look, 5))
@@ -94,7 +72,7 @@ def draw(frame: pd.DataFrame, corner: str) -> Any:
         axes.set_ylabel(TITLES[metric])
         axes.set_xlim(0, float(frame[HYPERPARAMETER].max()) + 4)
         canvas.plain_ticks(axes.xaxis)
-        ends = [(series, look) for series, look in ((ours, LOOKS[MANUAL]), (theirs, PUBLISHED)) if len(series)]
+        ends = [(series, look) for series, look in ((ours, LOOKS[LOOP]), (theirs, PUBLISHED)) if len(series)]
         canvas.label_ends(
             axes,
             [canvas.End(float(s["median"].iloc[-1]), look, x=float(s[HYPERPARAMETER].iloc[-1])) for s, look in ends],

@@ -310,6 +310,45 @@ def test_two_processes_agree_to_the_bit_whatever_they_trained_before(tmp_path: A
     assert 1 <= len(list(tmp_path.rglob("*.pb"))) <= len(children)
 
 
+AS_INSTALLED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from hptune_bench.training.runtime import configure_tensorflow, same_kernels
+assert configure_tensorflow(as_installed=True) and not same_kernels()
+from test_training import Regression, configuration, assert_identical, train, make_trainer, POINTS
+loop, stock = (train(make_trainer(name, Regression(points=POINTS)), configuration()) for name in ("compiled", "stock"))
+assert_identical(loop, stock)
+"""
+
+
+def test_loop_equals_fit_to_the_bit_with_the_kernels_that_pip_installs() -> None:
+    """As in the process of a user who imported TensorFlow himself: there, not every executor rounds alike."""
+    folder = os.path.dirname(__file__)
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(folder)}
+    subprocess.run([sys.executable, "-c", AS_INSTALLED, folder], env=environment, check=True, timeout=200)
+
+
+def test_one_thread_runs_the_loop_where_it_rounds_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    asked: list[str] = []
+    real = tf.experimental.function_executor_type
+
+    def spy(name: str) -> Any:
+        asked.append(name)
+        return real(name)
+
+    monkeypatch.setattr(tf.experimental, "function_executor_type", spy)
+    train(make_trainer("compiled", RegressionXla(points=POINTS)), configuration(), epochs=1)
+    assert not asked
+    train(make_trainer("compiled", Regression(points=POINTS)), configuration(), epochs=1)
+    assert set(asked) == {"SINGLE_THREADED_EXECUTOR"}
+    asked.clear()
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    train(make_trainer("compiled", Regression(points=POINTS)), configuration(), epochs=1)
+    assert not asked
+
+
 # --- what is not compiled, or not shared ---------------------------------------------------------------------------
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +15,22 @@ from typing import Any
 import pandas as pd
 
 FOLDER = Path("results/published/speed")
+_MARK = "RESULT "
+
+
+def answer(result: Mapping[str, Any] | Sequence[Any]) -> None:
+    """What a script says to the one that started it by ``in_process``."""
+    print(_MARK + json.dumps(result))
+
+
+def in_process(script: str, arguments: Sequence[str], **environment: str) -> tuple[float, Any]:
+    """Run a speed script in a process of its own: its seconds from start to end, and its ``answer``."""
+    began = time.perf_counter()
+    command = [sys.executable, "-m", f"benchmarks.speed.{script}", *arguments]
+    done = subprocess.run(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, check=True, text=True)
+    seconds = time.perf_counter() - began
+    line = next(line for line in done.stdout.splitlines() if line.startswith(_MARK))
+    return seconds, json.loads(line.removeprefix(_MARK))
 
 
 def write(name: str, rows: Sequence[Mapping[str, Any]], folder: Path = FOLDER) -> pd.DataFrame:

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.common import FOLDER, declare, write
-
-MARK = "RESULT "
+from benchmarks.speed.common import FOLDER, answer, declare, in_process, write
 
 
 def stock(trials: int, epochs: int) -> dict[str, Any]:
@@ -72,15 +67,6 @@ def ours(configurations: list[dict[str, Any]], epochs: int) -> dict[str, Any]:
     }
 
 
-def timed(command: list[str], **environment: str) -> tuple[float, dict[str, Any]]:
-    began = time.perf_counter()
-    arguments = [sys.executable, "-m", "benchmarks.speed.post_search", *command]
-    done = subprocess.run(arguments, env={**os.environ, **environment}, stdout=subprocess.PIPE, check=True, text=True)
-    seconds = time.perf_counter() - began
-    line = next(line for line in done.stdout.splitlines() if line.startswith(MARK))
-    return seconds, json.loads(line.removeprefix(MARK))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=10)
@@ -91,19 +77,20 @@ def main() -> None:
     parser.add_argument("--configurations", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.side == "stock":
-        print(MARK + json.dumps(stock(arguments.trials, arguments.epochs)))
+        answer(stock(arguments.trials, arguments.epochs))
         return
     if arguments.side == "ours":
-        print(MARK + json.dumps(ours(arguments.configurations, arguments.epochs)))
+        answer(ours(arguments.configurations, arguments.epochs))
         return
     size = ["--trials", str(arguments.trials), "--epochs", str(arguments.epochs)]
     rows = []
     for repeat in range(1, arguments.repeats + 1):
-        reference, first = timed(["--side", "stock", *size])
+        reference, first = in_process("post_search", ["--side", "stock", *size])
         same = ["--side", "ours", *size, "--configurations", json.dumps(first["configurations"])]
         with tempfile.TemporaryDirectory() as cache:
             sides = [("stock", reference, first)]
-            sides += [(label, *timed(same, XDG_CACHE_HOME=cache)) for label in ("ours, cold", "ours, warm")]
+            for label in ("ours, cold", "ours, warm"):
+                sides.append((label, *in_process("post_search", same, XDG_CACHE_HOME=cache)))
         for label, whole, result in sides:
             rows.append(
                 {

@@ -1,7 +1,8 @@
 """The stock clock: measured, and held against complete stock searches.
 
-For each stock tuner some complete searches of the regression are run as a reader runs them; their seconds are compared
-with overhead + epochs x seconds per epoch + checkpoints, summed over their trials, plus the time of the tuner itself.
+For each stock tuner some complete searches of the regression are run as a reader runs them, each in a process of its
+own; their seconds are compared with overhead + epochs x seconds per epoch + checkpoints, summed over their trials, plus
+the time of the tuner itself. Seconds are processor time, as the clock has them; those on the wall stand beside.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmarks.speed.common import FOLDER, declare, write
+from benchmarks.speed.common import FOLDER, answer, declare, in_process, write
+from hptune_bench.execution.worker import pin
 from hptune_bench.training.runtime import configure_tensorflow
 
 TUNERS = ("RandomSearch", "BayesianOptimization", "Hyperband")
@@ -46,13 +49,13 @@ def search(name: str, workload: Any, data: Any, trials: int, epochs: int, seed: 
         propose, proposing = tuner.oracle.populate_space, []
 
         def timed_proposal(trial_id: str) -> Any:
-            began = time.perf_counter()
-            answer = propose(trial_id)
-            proposing.append(time.perf_counter() - began)
-            return answer
+            began = time.process_time()
+            proposal = propose(trial_id)
+            proposing.append(time.process_time() - began)
+            return proposal
 
         tuner.oracle.populate_space = timed_proposal
-        began = time.perf_counter()
+        began, on_the_wall = time.process_time(), time.perf_counter()
         tuner.search(
             data.train.x,
             data.train.y,
@@ -61,9 +64,39 @@ def search(name: str, workload: Any, data: Any, trials: int, epochs: int, seed: 
             callbacks=[count, stop],
             verbose=0,
         )
-        seconds = time.perf_counter() - began
+        seconds, wall_s = time.process_time() - began, time.perf_counter() - on_the_wall
         used = [dict(trial.hyperparameters.values) for trial in tuner.oracle.trials.values()]
-    return {"seconds": seconds, "tuner_s": sum(proposing), "epochs": trained, "trials": used}
+    # Hyperband keeps its schedule among the values.
+    configurations = [json.dumps({k: v for k, v in each.items() if k in workload.space.names}) for each in used]
+    spent = {"seconds": seconds, "wall_s": wall_s, "tuner_s": sum(proposing)}
+    return {**spent, "epochs": trained, "trials": configurations}
+
+
+def predicted(real: Mapping[str, Any], clock: pd.DataFrame) -> dict[str, float]:
+    """What the stock clock says of a search: its trials, epochs and checkpoints, and the tuner's own time."""
+    from hptune_bench.analysis.stock_clock import trial_costs
+
+    trials = pd.DataFrame({"tuner": "random_search", "configuration": real["trials"]})
+    epochs = pd.DataFrame(real["epochs"], columns=["configuration", "trial", "val_loss"])
+    epochs["tuner"] = "random_search"
+    improved = epochs["val_loss"] == epochs.groupby("trial")["val_loss"].cummin()
+    of_epochs = trial_costs(epochs, clock)
+    seconds = (
+        trial_costs(trials, clock)["overhead_s"].sum()
+        + of_epochs["epoch_s"].sum()
+        + of_epochs["checkpoint_s"][improved].sum()
+        + real["tuner_s"]
+    )
+    return {
+        "trials": len(trials),
+        "epochs": len(epochs),
+        "checkpoints": int(improved.sum()),
+        "measured_s": real["seconds"],
+        "wall_s": real["wall_s"],
+        "predicted_s": seconds,
+        "tuner_s": real["tuner_s"],
+        "error_percent": 100 * (seconds / real["seconds"] - 1),
+    }
 
 
 def main() -> None:
@@ -72,46 +105,32 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=9, help="epochs of a full training, and Hyperband's most")
     parser.add_argument("--out", type=Path, default=FOLDER)
+    parser.add_argument("--alone", choices=["clock", *TUNERS], help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=1, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    configure_tensorflow()
-    from hptune_bench.analysis.stock_clock import trial_costs
+    if arguments.alone is not None:
+        alone(arguments.alone, arguments.trials, arguments.epochs, arguments.seed)
+        return
+    _, rows = in_process("stock_clock", ["--alone", "clock"])
+    clock = write("stock_clock", rows, arguments.out)
+    rows = []
+    size = ["--trials", str(arguments.trials), "--epochs", str(arguments.epochs)]
+    for seed in range(1, arguments.searches + 1):
+        for name in TUNERS:
+            _, real = in_process("stock_clock", ["--alone", name, "--seed", str(seed), *size])
+            rows.append({"tuner": name, "seed": seed, **predicted(real, clock)})
+    write("stock_clock_validation", rows, arguments.out)
+
+
+def alone(what: str, trials: int, epochs: int, seed: int) -> None:
+    """In a process of its own, as a reader's search is: measure the clock, or run one search."""
+    configure_tensorflow(as_installed=True)
+    pin(0)
     from hptune_bench.training.stock_clock import measure
     from hptune_bench.workloads.linear_regression import LinearRegression
 
     workload = LinearRegression()
-    clock = write("stock_clock", measure(workload), arguments.out)
-    data = workload.load(1)
-    rows = []
-    for seed in range(1, arguments.searches + 1):
-        for name in TUNERS:
-            real = search(name, workload, data, arguments.trials, arguments.epochs, seed)
-            names = set(workload.space.names)
-            configurations = [json.dumps({k: v for k, v in used.items() if k in names}) for used in real["trials"]]
-            trials = pd.DataFrame({"tuner": "random_search", "configuration": configurations})
-            epochs = pd.DataFrame(real["epochs"], columns=["configuration", "trial", "val_loss"])
-            epochs["tuner"] = "random_search"
-            improved = epochs["val_loss"] == epochs.groupby("trial")["val_loss"].cummin()
-            of_epochs = trial_costs(epochs, clock)
-            predicted = (
-                trial_costs(trials, clock)["overhead_s"].sum()
-                + of_epochs["epoch_s"].sum()
-                + of_epochs["checkpoint_s"][improved].sum()
-                + real["tuner_s"]
-            )
-            rows.append(
-                {
-                    "tuner": name,
-                    "seed": seed,
-                    "trials": len(trials),
-                    "epochs": len(epochs),
-                    "checkpoints": int(improved.sum()),
-                    "measured_s": real["seconds"],
-                    "predicted_s": predicted,
-                    "tuner_s": real["tuner_s"],
-                    "error_percent": 100 * (predicted / real["seconds"] - 1),
-                }
-            )
-    write("stock_clock_validation", rows, arguments.out)
+    answer(measure(workload) if what == "clock" else search(what, workload, workload.load(1), trials, epochs, seed))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def main() -> None:
 
     tasks: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin, tasks), daemon=True).start()
-    _pin(int(os.environ.get("HPTUNE_BENCH_CORE", "0")))
+    pin(int(os.environ.get("HPTUNE_BENCH_CORE", "0")))
     send({"event": "ready"})
     while True:
         task = tasks.get()
@@ -48,7 +48,7 @@ def main() -> None:
         from hptune_bench.execution import tasks as work
         from hptune_bench.training.runtime import configure_tensorflow, release
 
-        configure_tensorflow()
+        configure_tensorflow(as_installed=task["kind"] == "measurement")
         result = work.perform(task, send, stopping.is_set)
         release()
         retire = work.structures() >= MAX_STRUCTURES or work.memory() >= MAX_MEMORY
@@ -57,7 +57,7 @@ def main() -> None:
             return
 
 
-def _pin(slot: int) -> None:
+def pin(slot: int) -> None:
     """Stay on one core: trainings on a shared core would disturb each other's clocks."""
     if hasattr(os, "sched_setaffinity"):
         allowed = sorted(os.sched_getaffinity(0))

@@ -7,10 +7,14 @@ numbers are not those of ``model.fit``, so models that draw some are never compi
 
 Per structure (see ``structure``) there is one live model whose variables are set in place for each job: tracing and
 compiling happen once per structure and process. TensorFlow is imported when a job is trained.
+
+The graphs of ``loop`` are small and their operations tiny: handing them to a pool of threads costs more than running
+them, so one thread runs them in order where that rounds alike (``runtime.same_kernels``).
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import gc
@@ -25,7 +29,7 @@ import numpy as np
 
 from hptune_bench.errors import Failure, attempt
 from hptune_bench.interfaces import Data, Direction, Fit, Job, Outcome, Workload
-from hptune_bench.training import stock, structure
+from hptune_bench.training import runtime, stock, structure
 from hptune_bench.training.common import (
     TEST_BATCH,
     Clock,
@@ -403,11 +407,19 @@ class Engine:
         import tensorflow as tf
 
         limit = np.iinfo(np.int64).max if patience is None else patience
-        done, ended, table = self.program(
-            tf.constant(first, tf.int64), tf.constant(count, tf.int64), tf.constant(limit, tf.int64), order, *rows
-        )
+        numbers = (tf.constant(number, tf.int64) for number in (first, count, limit))
+        with self._executor():
+            done, ended, table = self.program(*numbers, order, *rows)
         values = table.numpy()[: int(done.numpy())]
         return [dict(zip(self.names, map(float, row), strict=True)) for row in values], bool(ended.numpy())
+
+    def _executor(self) -> contextlib.AbstractContextManager[None]:
+        """Who runs the program, and traces it: the choice is part of the functions that a trace makes."""
+        import tensorflow as tf
+
+        if self.plan.xla or not runtime.same_kernels():
+            return contextlib.nullcontext()
+        return tf.experimental.function_executor_type("SINGLE_THREADED_EXECUTOR")
 
     def _epochs(self, first: Any, count: Any, patience: Any, order: Any, x: Any, y: Any, xv: Any, yv: Any) -> Any:
         import tensorflow as tf

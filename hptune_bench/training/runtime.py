@@ -11,13 +11,16 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+_ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
-def configure_tensorflow(cache_dir: Path | None = None, threads: int = 1) -> bool:
-    """Set threads, log level, backend and the persistent XLA cache; only what is set before the import counts.
+
+def configure_tensorflow(cache_dir: Path | None = None, threads: int = 1, as_installed: bool = False) -> bool:
+    """Set threads, log level, backend, kernels and the persistent XLA cache; only what is set before the import counts.
 
     Args:
         cache_dir: where compiled programs are kept between processes; None: ``xla_cache()``.
         threads: TensorFlow's threads; the trainings are too small for more than one.
+        as_installed: leave the choice of kernels to TensorFlow, as for a reader; see ``same_kernels``.
 
     Returns:
         False if TensorFlow is in this process already: then nothing is changed.
@@ -28,12 +31,25 @@ def configure_tensorflow(cache_dir: Path | None = None, threads: int = 1) -> boo
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = str(threads)
+    if as_installed:
+        os.environ.pop(_ONEDNN, None)
+    else:
+        os.environ[_ONEDNN] = "0"
     flags = os.environ.get("TF_XLA_FLAGS", "")
     folder = cache_dir or xla_cache()
     if folder is not None and "tf_xla_persistent_cache_directory" not in flags:
         cache = f"--tf_xla_persistent_cache_directory={folder} --tf_xla_persistent_cache_device_types=CPU"
         os.environ["TF_XLA_FLAGS"] = f"{flags} {cache}".strip()
     return True
+
+
+def same_kernels() -> bool:
+    """Whether every executor of TensorFlow runs the same kernels, so that all round alike.
+
+    With oneDNN, which TensorFlow uses unless told otherwise, the bodies of loops that are run as functions keep plain
+    kernels while all else is rewritten: results would differ in their last bits. (The variable is TensorFlow's own.)
+    """
+    return os.environ.get(_ONEDNN) == "0"
 
 
 def import_quietly() -> None:

@@ -2,6 +2,9 @@
 
 The compiled trainer makes an epoch hundreds of times cheaper than it is for a reader, so statements about time use this
 clock: overhead per trial + epochs x seconds per epoch. TensorFlow and KerasTuner are imported when it is measured.
+
+Seconds are processor time of a process with one TensorFlow thread: what the wall clock says of a machine that does
+nothing else (the speed scripts hold both against each other), and what other jobs on the machine do not change.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from hptune_bench.interfaces import Data, Fit, Workload
 from hptune_bench.search_space import Configuration, Value, canonical
 from hptune_bench.training.common import best_index, direction_of, seed_everything
 from hptune_bench.training.structure import structure_key
+
+_now = time.process_time
 
 
 class ClockRow(TypedDict):
@@ -63,8 +68,8 @@ def measure(
 
     Seconds per epoch are the mean of plain ``fit`` from the second epoch of a training on (the first one traces). A
     checkpoint is what an epoch of KerasTuner takes beyond that after one that improved, the mean over all structures.
-    The overhead is what remains of the whole cycle of a trial: proposing, preparing, building, tracing, writing the
-    trial down, clean-up.
+    The overhead is the cycle of a trial up to the end of its first epoch and after that of its last, less one epoch:
+    proposing, preparing, building, tracing, writing the trial down, clean-up.
 
     Args:
         structures: at most so many configurations are timed.
@@ -99,7 +104,8 @@ def measure(
     for (name, index), found in cycles.items():
         epoch_s, checkpoint_s = epochs_s[index], checkpoints[name]
         overhead_s = statistics.fmean(
-            cycle.seconds - len(cycle.ends) * epoch_s - sum(cycle.improved) * checkpoint_s for cycle in found
+            cycle.seconds - (cycle.ends[-1] - cycle.ends[0]) - epoch_s - cycle.improved[-1] * checkpoint_s
+            for cycle in found
         )
         configuration = chosen[index]
         rows.append(
@@ -159,11 +165,11 @@ def plain_loop(workload: Workload, data: Data, configurations: Sequence[Configur
         ends: list[float] = []
         values: list[float] = []
         stamp = keras.callbacks.LambdaCallback(on_epoch_end=_stamp(workload, ends, values))
-        began = time.perf_counter()
+        began = _now()
         prepared = workload.prepare(configuration, data)
         model = workload.build(configuration, prepared)
         fit_arrays(model, prepared, workload.fit(configuration), epochs=epochs, callbacks=[stamp])
-        cycles.append(Cycle(time.perf_counter() - began, tuple(ends), _improved(workload, values)))
+        cycles.append(Cycle(_now() - began, tuple(ends), _improved(workload, values)))
     return cycles
 
 
@@ -171,7 +177,7 @@ def _stamp(workload: Workload, ends: list[float], values: list[float]) -> Callab
     """What notes the time and the objective at the end of an epoch."""
 
     def stamp(epoch: int, logs: Any) -> None:
-        ends.append(time.perf_counter())
+        ends.append(_now())
         values.append(float(logs[workload.objective]))
 
     return stamp
@@ -213,7 +219,7 @@ def stock_search(workload: Workload, data: Data, configurations: Sequence[Config
 
     class Model(keras_tuner.HyperModel):
         def build(self, hp: Any) -> Any:
-            began.append(time.perf_counter())
+            began.append(_now())
             ends.append([])
             values.append([])
             numbers.append(hp.Int("number", 0, len(configurations) - 1))
@@ -244,7 +250,7 @@ def stock_search(workload: Workload, data: Data, configurations: Sequence[Config
         for kept in (numbers, began, ends, values):
             kept.clear()
         tuner.search(epochs=epochs, callbacks=callbacks, verbose=0)
-        began.append(time.perf_counter())
+        began.append(_now())
     cycles = [
         Cycle(later - earlier, tuple(stamps), _improved(workload, curve))
         for (earlier, later), stamps, curve in zip(itertools.pairwise(began), ends, values, strict=True)

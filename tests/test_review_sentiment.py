@@ -7,14 +7,23 @@ import gzip
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hptune_bench.errors import UserError
 from hptune_bench.interfaces import Data, Job
-from hptune_bench.workloads import review_files, review_generator, review_published, review_splits
+from hptune_bench.workloads import (
+    review_files,
+    review_generator,
+    review_published,
+    review_sentiment_as_written,
+    review_sentiment_wide,
+    review_splits,
+)
 from hptune_bench.workloads.review_sentiment import workload
 from hptune_bench.workloads.text import PADDING, UNKNOWN, Texts, cut, encode, number, ranks, tokens
 
@@ -277,18 +286,21 @@ def table(path: Path, labels: list[str], rows: int, header: str = "Id,Review,Sen
     return path
 
 
-@pytest.mark.parametrize("labels", [["good", "bad"], ["b", "c", "a"], ["1", "2", "3", "4", "5"]])
+@pytest.mark.parametrize(
+    "labels", [["good", "bad"], ["b", "c", "a"], ["2", "1"], list("1234"), list("12345"), list("ecadb"), list("123456")]
+)
 def test_any_table_of_texts_and_labels_is_taken_whole(tmp_path: Path, labels: list[str]) -> None:
     path = table(tmp_path / "mine.csv", labels, 600)
     with pytest.warns(UserWarning, match="rows for 300 reviews"):
         data = workload(data=str(path)).load(0)
     assert data.test is not None
     assert [len(split) for split in (data.train, data.validation, data.test)] == [210, 90, 300]
-    classes = [0, 0, 1, 2, 2] if len(labels) == 5 else np.argsort(np.argsort(labels))
+    scores = labels in (list("1234"), list("12345"))
+    classes = [0, 0, 1, 2, 2][: len(labels)] if scores else np.argsort(np.argsort(labels))
     # The texts of a class differ from those of another in one word, so that their numbers tell the classes.
     shares = data.train.y.mean(axis=0)
-    assert shares == pytest.approx(np.bincount(classes, minlength=3) / len(labels), abs=0.1)
-    if len(labels) < 5:
+    assert shares == pytest.approx(np.bincount(classes) / len(labels), abs=0.1)
+    if not scores:
         word = data.train.x[np.arange(210), (data.train.x != data.train.x[0]).any(axis=0).argmax()]
         assert all(len(set(word[data.train.y[:, number] == 1])) == 1 for number in range(len(labels)))
 
@@ -296,7 +308,11 @@ def test_any_table_of_texts_and_labels_is_taken_whole(tmp_path: Path, labels: li
 @pytest.mark.parametrize(
     ("labels", "header", "says"),
     [
-        (["a", "b", "c", "d"], "id,text,label", r"more than 3 labels \('a', 'b', 'c', 'd'\)"),
+        (
+            [f"l{number:02d}" for number in range(51)],
+            "id,text,label",
+            r"more than 50 labels, too many for classes \('l00', 'l01', 'l02', \.\.\.\)",
+        ),
         (["a"], "id,text,label", "has one label"),
         (["a", "b"], "id,words,label", "are not reviews; expected"),
     ],
@@ -305,8 +321,69 @@ def test_a_table_that_the_problem_cannot_hold_is_refused(
     tmp_path: Path, labels: list[str], header: str, says: str
 ) -> None:
     path = table(tmp_path / "mine.csv", labels, 600, header)
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=says) as caught:
         workload(data=str(path)).load(0)
+    assert "\n" not in str(caught.value)
+
+
+def test_labels_further_on_than_the_first_look_count_too(tmp_path: Path) -> None:
+    """The first thousand rows have two labels, the file has fifty: that many is the most."""
+    path = table(tmp_path / "mine.csv", ["00", "01"], 1100)
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(f"1,late words,{number % 50:02d}\n" for number in range(1000))
+    reviews = workload(data=str(path), reviews=200)
+    assert reviews.load(0).train.y.shape == (140, 50)
+    with path.open("a", encoding="utf-8") as file:
+        file.write("1,later words,50\n")
+    with pytest.raises(UserError, match="more than 50 labels"):
+        reviews.load(0)
+
+
+def test_a_class_without_training_rows_leaves_the_constant_predictor_finite(tmp_path: Path) -> None:
+    path = table(tmp_path / "mine.csv", ["a"] * 399 + ["b"], 400)
+    reviews = workload(data=str(path), reviews=150)
+    draws = [reviews.load(seed) for seed in range(12)]
+    caps = {bool(data.train.y.sum(axis=0).all()): reviews.cap(data) for data in draws}
+    assert set(caps) == {True, False}
+    assert all(np.isfinite(reviews.cap(data)) for data in draws)
+    assert caps[False] == pytest.approx(-np.log(106 / 107), abs=0.2)
+
+
+@pytest.mark.parametrize("make", [workload, review_sentiment_wide.workload, review_sentiment_as_written.workload])
+@pytest.mark.parametrize("labels", [["bad", "good"], list("abcde")])
+def test_a_trial_on_named_classes_has_an_output_for_each(
+    tmp_path: Path, make: Callable[..., Any], labels: list[str]
+) -> None:
+    from hptune_bench.training.compiled import trainer
+
+    path = table(tmp_path / "mine.csv", labels, 1000)
+    problem = make(data=str(path), reviews=100)
+    data = problem.load(0)
+    assert data.train.y.shape == (70, len(labels))
+    assert problem.build(problem.untuned, problem.prepare(problem.untuned, data)).output_shape == (None, len(labels))
+    assert problem.cap(data) == pytest.approx(np.log(len(labels)), abs=0.2)
+    outcome = trainer(problem).train(Job(problem.untuned, 2, data_seed=0, training_seed=1))
+    assert [np.isfinite(epoch["val_loss"]) for epoch in outcome.history] == [True, True]
+    assert outcome.history[0]["val_loss"] == pytest.approx(np.log(len(labels)), abs=0.2)
+
+
+def test_a_test_file_may_lack_a_class_but_not_have_another(tmp_path: Path) -> None:
+    table(tmp_path / "train.csv", ["a", "b", "c"], 300)
+    table(tmp_path / "test.csv", ["c", "b"], 300)
+    data = workload(data=str(tmp_path), reviews=200).load(0)
+    assert data.test is not None
+    assert data.test.y.mean(axis=0) == pytest.approx([0, 0.5, 0.5], abs=0.1)
+    table(tmp_path / "test.csv", ["c", "b", "d"], 300)
+    with pytest.raises(UserError, match=r"different labels \('d'\)"):
+        workload(data=str(tmp_path), reviews=200).load(0)
+    table(tmp_path / "test.csv", list("12345"), 300)
+    with pytest.raises(UserError, match="different labels"):
+        workload(data=str(tmp_path), reviews=200).load(0)
+    table(tmp_path / "train.csv", list("12345"), 300)
+    table(tmp_path / "test.csv", list("531"), 300)
+    data = workload(data=str(tmp_path), reviews=200).load(0)
+    assert data.test is not None
+    assert data.test.y.mean(axis=0) == pytest.approx([1 / 3, 1 / 3, 1 / 3], abs=0.1)
 
 
 def test_folder_takes_the_test_split_from_the_test_file(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from hptune_bench.execution.seeds import data_seed, derive
 from hptune_bench.workloads import review_generator as law
 from hptune_bench.workloads import review_published
-from hptune_bench.workloads.review_splits import CLASS_OF_STARS, CLASSES
+from hptune_bench.workloads.review_splits import CLASS_OF_STARS
 from hptune_bench.workloads.text import FIRST_WORD, PADDING, encode
 
 SEEDS = (0, 1, 2)
@@ -82,7 +82,7 @@ def reader() -> dict[tuple[int, int], tuple[float, float]]:
     total = weight.sum(axis=1)
     prior = np.exp(-0.5 * ((TONES[:, None] - np.asarray(law.STAR_TONE)) / law.TONE_SD) ** 2)
     prior /= prior.sum(axis=0)
-    by_class = np.stack([prior[:, each == CLASS_OF_STARS].sum(axis=1) for each in range(CLASSES)], axis=1)
+    by_class = np.stack([prior[:, each == CLASS_OF_STARS].sum(axis=1) for each in np.unique(CLASS_OF_STARS)], axis=1)
     frequency = (weight / total[:, None] * prior.mean(axis=1)[:, None]).sum(axis=0)
     labels = CLASS_OF_STARS[stars - 1]
     result = {}

@@ -5,7 +5,8 @@ quote inside is doubled. The published files are ``train.csv`` (3,000,000 rows) 
 are not part of this repository and are never downloaded.
 
 Any other: the first row names the columns, one of them as in ``TEXT_NAMES`` and one as in ``LABEL_NAMES`` (capitals do
-not matter). Labels are scores from 1 to 5, or two or three classes of any names.
+matter). Its labels are scores where they are four or five different whole numbers from 1 to 5; otherwise they are
+classes, two to ``MOST_CLASSES``. The labels of all usable rows decide, so that all draws of a file have the same.
 """
 
 from __future__ import annotations
@@ -29,11 +30,15 @@ TEXT_NAMES = ("text", "review", "comment", "content", "message", "sentence", "bo
 LABEL_NAMES = ("label", "class", "category", "sentiment", "stars", "rating", "score", "target")
 """Columns of a table, the likeliest first."""
 SCORES = frozenset("12345")
-CLASSES = 3
-"""Outputs of the text models, which the post's notebook had: the most that labels may be told apart into."""
+SCORE_CLASSES = 3
+"""Classes that scores are made into, as in the post's notebook; so few labels are classes even if they are numbers."""
+MOST_CLASSES = 50
+"""A column with more labels than this most likely holds no classes but numbers, names or texts."""
 EXPECTED = (
     "a UTF-8 file of score (1 to 5), title, text without a header, or one with a header that names text and label"
 )
+SHOWN = 3
+"""Labels that an error names."""
 PIECE = 10_000
 """Rows whose lottery numbers are drawn together."""
 
@@ -116,7 +121,7 @@ def sample(path: Path, size: int, seed: int, least: int | None = None) -> Sample
                     malformed += 1
                     continue
                 rows += 1
-                if len(labels) <= len(SCORES):
+                if len(labels) <= MOST_CLASSES:  # one more than allowed tells enough
                     labels.add(row[0])
                 if len(winners) < size:
                     heapq.heappush(winners, (-lot, -rows, *row))
@@ -204,13 +209,14 @@ def _classes(labels: set[str], path: Path, some: bool = False) -> tuple[str, ...
     Raises:
         UserError: they are neither scores nor few enough.
     """
-    if len(labels) > CLASSES and labels <= SCORES:
+    if len(labels) > SCORE_CLASSES and labels <= SCORES:
         return ()
-    if len(labels) > CLASSES or (len(labels) < 2 and not some):
-        names = ", ".join(repr(name[:40]) for name in sorted(labels)[: CLASSES + 1])
+    if len(labels) > MOST_CLASSES or (len(labels) < 2 and not some):
+        some_names = ", ".join(repr(name[:40]) for name in sorted(labels)[:SHOWN])
+        seen = "one label" if len(labels) < 2 else f"more than {MOST_CLASSES} labels, too many for classes"
         raise UserError(
-            f"{path}: has {'one label' if len(labels) < 2 else f'more than {CLASSES} labels'} ({names}); give scores "
-            f"from 1 to 5, or two to {CLASSES} classes"
+            f"{path}: has {seen} ({some_names}{', ...' if len(labels) > SHOWN else ''}); give scores from 1 to 5, or "
+            f"two to {MOST_CLASSES} classes"
         )
     return tuple(sorted(labels))
 

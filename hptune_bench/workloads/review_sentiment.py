@@ -33,11 +33,11 @@ def workload(**given: Any) -> ReviewSentiment:
 
 @dataclass(frozen=True)
 class ReviewSentiment:
-    """Three classes of reviews, two hyperparameters of the preprocessing; implements ``interfaces.Workload``.
+    """Classes of reviews, two hyperparameters of the preprocessing; implements ``interfaces.Workload``.
 
     Attributes:
-        data: path of an Amazon Review Full file (.csv or .csv.gz), or of a folder with train.csv and test.csv; None:
-            simulated reviews.
+        data: path of a file as in ``review_files`` (.csv or .csv.gz), or of a folder with train.csv and test.csv; None:
+            simulated reviews. Three classes, or as many as the labels of the file name.
         reviews: training and validation rows together, split 70 / 30; the test split has as many rows again.
     """
 
@@ -126,7 +126,7 @@ class ReviewSentiment:
                 keras.layers.Dropout(0.2),
                 keras.layers.Dense(64, activation="relu"),
                 keras.layers.Dense(32, activation="relu"),
-                keras.layers.Dense(review_splits.CLASSES, activation="softmax"),
+                keras.layers.Dense(data.train.y.shape[1], activation="softmax"),
             ]
         )
         model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])

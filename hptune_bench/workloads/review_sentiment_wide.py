@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 from hptune_bench.interfaces import Data, Fit
 from hptune_bench.search_space import Choice, Condition, Configuration, Float, Int, Space, Value, hand_picked
-from hptune_bench.workloads import review_splits
 from hptune_bench.workloads.options import configured
 from hptune_bench.workloads.review_sentiment import VOCAB_COUNT, WORD_COUNT, ReviewSentiment
 
@@ -95,7 +94,7 @@ class ReviewSentimentWide(ReviewSentiment):
         )
         for layer in range(1, int(configuration["layers"]) + 1):
             model.add(keras.layers.Dense(configuration[f"units_{layer}"], activation="relu"))
-        model.add(keras.layers.Dense(review_splits.CLASSES, activation="softmax"))
+        model.add(keras.layers.Dense(data.train.y.shape[1], activation="softmax"))
         optimizer = keras.optimizers.Adam(learning_rate=float(configuration["learning_rate"]))
         model.compile(optimizer=optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
         return model

@@ -20,7 +20,6 @@ from hptune_bench.interfaces import Data, Split
 from hptune_bench.workloads import review_files, review_generator, splits
 from hptune_bench.workloads.text import Texts, encode, number, ranks
 
-CLASSES = review_files.CLASSES
 CLASS_OF_STARS = np.array([0, 0, 1, 2, 2])
 """1 and 2 stars are negative, 3 neutral, 4 and 5 positive: class shares of 0.4, 0.2, 0.4 where stars are balanced."""
 
@@ -50,7 +49,7 @@ def load(data: str | None, reviews: int, longest: int, seed: int) -> Data:
     """The splits of one data seed.
 
     Of each split, ``x`` is int32 (rows, longest), the first words of each review as ``text.encode`` numbers them, to be
-    cut by ``text.cut``; ``y`` is float32 (rows, 3), one-hot.
+    cut by ``text.cut``; ``y`` is float32 (rows, classes), one-hot: three classes, or those that a file names.
 
     Args:
         data: a file, or a folder with train.csv and test.csv (each may end in .gz); of a file, all splits are drawn; of
@@ -120,7 +119,7 @@ def training_rows(reviews: int) -> int:
 
 def _of_stars(stars: np.ndarray) -> np.ndarray:
     """Classes of stars: float32 (rows, 3)."""
-    return splits.one_hot(CLASS_OF_STARS[stars - 1], CLASSES)
+    return splits.one_hot(CLASS_OF_STARS[stars - 1], review_files.SCORE_CLASSES)
 
 
 def _from_files(data: str, reviews: int, seed: int, test: int) -> Drawn:
@@ -130,8 +129,8 @@ def _from_files(data: str, reviews: int, seed: int, test: int) -> Drawn:
     drawn = [
         review_files.sample(file, size, derive("reviews", "file", seed), least[file]) for file, size in sizes.items()
     ]
-    if len({each.classes for each in drawn}) > 1:
-        raise UserError(f"{data}: training and test file have different labels; give files with the same")
+    classes = drawn[0].classes
+    labels = np.concatenate([_numbered(each, classes, data) for each in drawn])
     malformed = sum(each.malformed for each in drawn)
     if malformed:
         warnings.warn(f"{data}: {malformed} malformed rows were left out", stacklevel=2)
@@ -140,10 +139,24 @@ def _from_files(data: str, reviews: int, seed: int, test: int) -> Drawn:
     if tuned < reviews:
         warnings.warn(f"{data}: has rows for {tuned} reviews and as many for the test, not for {reviews}", stacklevel=2)
     texts, words = number(text for each in drawn for text in each.texts)
-    labels = np.concatenate([each.labels for each in drawn])
-    y = splits.one_hot(labels, CLASSES) if drawn[0].classes else _of_stars(labels)
+    y = splits.one_hot(labels, len(classes)) if classes else _of_stars(labels)
     facts = {"usable_rows": float(sum(each.rows for each in drawn)), "malformed_rows": float(malformed)}
     return Drawn(texts, len(words), y, tuned, facts)
+
+
+def _numbered(sample: review_files.Sample, classes: tuple[str, ...], data: str) -> np.ndarray:
+    """The labels of a sample as numbers of ``classes``, of which a test file may lack some."""
+    if sample.classes == classes:
+        return sample.labels
+    if not classes and review_files.SCORES.issuperset(sample.classes):  # so few scores that they look like classes
+        return np.array([int(name) for name in sample.classes], np.int64)[sample.labels]
+    new = ", ".join(repr(name[:40]) for name in sample.classes if name not in classes)
+    if new or not sample.classes:
+        raise UserError(
+            f"{data}: training and test file have different labels ({new or 'scores in the test file alone'}); give "
+            "files with the same"
+        )
+    return np.array([classes.index(name) for name in sample.classes], np.int64)[sample.labels]
 
 
 def _files(data: str) -> tuple[Path, Path]:

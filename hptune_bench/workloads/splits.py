@@ -49,9 +49,14 @@ def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
 def guessing(data: Data) -> float:
     """Validation cross-entropy, in nats, of predicting the class shares of the training rows.
 
-    Targets are one-hot in their last axis; axes between rows and classes count as rows.
+    Targets are one-hot in their last axis; axes between rows and classes count as rows. Where a class has no training
+    row, one more row of each class is counted, as if seen: a share of zero would make the loss infinite.
     """
-    shares = data.train.y.mean(axis=tuple(range(data.train.y.ndim - 1)), dtype=np.float64)
+    axes = tuple(range(data.train.y.ndim - 1))
+    shares = data.train.y.mean(axis=axes, dtype=np.float64)
+    if not shares.all():
+        counts = data.train.y.sum(axis=axes, dtype=np.float64) + 1
+        shares = counts / counts.sum()
     return float(-np.log(data.validation.y @ shares).mean())
 
 

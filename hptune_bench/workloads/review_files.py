@@ -4,8 +4,8 @@ Amazon Review Full: comma-separated, no header, three columns: score (1 to 5), t
 quote inside is doubled. The published files are ``train.csv`` (3,000,000 rows) and ``test.csv`` (650,000 rows). They
 are not part of this repository and are never downloaded.
 
-Any other: the first row names the columns, one of them as in ``TEXT_NAMES`` and one as in ``LABEL_NAMES`` (capitals do not
-matter). Its labels are scores where they are four or five different whole numbers from 1 to 5; otherwise they are
+Any other: the first row names the columns, one of them as in ``TEXT_NAMES`` and one as in ``LABEL_NAMES`` (capitals do
+not matter). Its labels are scores where they are four or five different whole numbers from 1 to 5; otherwise they are
 classes, two to ``MOST_CLASSES``. The labels of all usable rows decide, so that all draws of a file have the same.
 """
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from hptune_bench.search_space import Value
 
-TIME_COLUMNS = frozenset({"elapsed_s", "train_s", "tuner_s", "compile_s", "wall_s", "cpu_s"})
+TIME_COLUMNS = frozenset({"elapsed_s", "train_s", "tuner_s", "compile_s", "scoring_s", "wall_s", "cpu_s"})
 """Columns that differ between two runs of the same command; all others are identical byte for byte."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of text that a spreadsheet takes for a formula; in tables they get an apostrophe in front."""
@@ -47,6 +47,7 @@ class RunRecord:
     train_s: float = column("prepare, build and train", "s")
     tuner_s: float = column("the tuner's own time between two trainings", "s")
     compile_s: float = column("tracing and compiling, off the search clock", "s")
+    scoring_s: float = column("scoring of incumbents on the test split, off the search clock", "s")
     wall_s: float = column("everything, from start to end", "s")
     cpu_s: float = column("CPU time of the trainings", "s")
     best_trial: int | None = column("trial with the best score (the selected configuration)")

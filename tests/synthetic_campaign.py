@@ -412,6 +412,7 @@ def _run(
             "unspent": budget - spent,
             "elapsed_s": elapsed,
             **total,
+            "scoring_s": 0.1,
             "wall_s": wall,
             "best_trial": best.get("trial", math.nan),
             "best_score": best_score,

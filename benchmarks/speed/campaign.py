@@ -25,7 +25,9 @@ def shares(folder: Path) -> list[dict[str, float | str]]:
         "tuners": runs["tuner_s"].sum(),
         "compiling": runs["compile_s"].sum(),
         "noise floor and retrainings, off the budget": spent.get("noise", 0.0) + selected["train_s"].sum(),
+        "incumbents on the test split, off the budget": runs["scoring_s"].sum(),
         "stock clock, off the budget": spent.get("stock_clock", 0.0),
+        "checks and best models, off the budget": spent.get("check", 0.0) + spent.get("model", 0.0),
         "tables and report": spent["tables and report"],
     }
     parts["everything else"] = capacity - sum(parts.values())

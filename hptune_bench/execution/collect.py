@@ -177,6 +177,7 @@ def records_of(
         train_s=sum(trial.train_s for trial in trials),
         tuner_s=sum(trial.tuner_s for trial in trials),
         compile_s=sum(trial.compile_s for trial in trials),
+        scoring_s=sum(entry.get("scoring_s", 0.0) for entry in contents.of_kind("trial")),
         wall_s=end["wall_s"] if end else math.nan,
         cpu_s=sum(trial.cpu_s for trial in trials),
         best_trial=best["trial"] if best else None,

@@ -347,7 +347,9 @@ class Evaluation:
         entry.update(self._described(outcome, first_epoch, granted, target=request["epochs"]))
         if entry["score"] < self._best:
             entry["incumbent"] = True
+            began = time.perf_counter()
             entry["test"] = dict(outcome.test())
+            entry["scoring_s"] = time.perf_counter() - began
             if self.setup.workload.test_metric in entry["test"]:
                 sign = _sign(self.setup.workload.direction)
                 entry["test_score"] = sign * entry["test"][self.setup.workload.test_metric]

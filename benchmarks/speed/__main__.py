@@ -38,14 +38,32 @@ TITLES = {
 }
 
 
+def _stock_clock_error(frame: pd.DataFrame) -> str:
+    """How far the stock clock is off, over all searches and for each tuner."""
+    errors = frame["error_percent"]
+    each = frame.groupby("tuner", sort=False)["error_percent"].mean()
+    means = ", ".join(f"{tuner} {error:+.0f} %" for tuner, error in each.items())
+    wall = frame["wall_s"] / frame["measured_s"]
+    return (
+        f"Seconds of processor time, each search in a process of its own. The clock is off by {errors.min():+.0f} % to "
+        f"{errors.max():+.0f} % in {len(frame)} complete searches (means: {means}). On the wall they took "
+        f"{wall.min():.2f} to {wall.max():.2f} times their processor time."
+    )
+
+
+SENTENCES = {"stock_clock_validation": _stock_clock_error}
+
+
 def report(folder: Path) -> None:
     """Write ``speed.md`` and ``epochs.png`` from what CSV files there are."""
     parts = ["# Speed\n\nWritten by `make speed` from the CSV files beside it.\n"]
     for name, title in TITLES.items():
         path = folder / f"{name}.csv"
         if path.exists():
-            table = pd.read_csv(path).to_markdown(index=False, floatfmt=".3g")
-            parts.append(f"## {title}\n\n{table}\n")
+            frame = pd.read_csv(path)
+            table = frame.to_markdown(index=False, floatfmt=".3g")
+            said = f"{SENTENCES[name](frame)}\n\n" if name in SENTENCES else ""
+            parts.append(f"## {title}\n\n{said}{table}\n")
     if (folder / "epochs.csv").exists():
         plot(pd.read_csv(folder / "epochs.csv"), folder / "epochs.png")
         parts.insert(1, "![Milliseconds per epoch, log scale](epochs.png)\n")

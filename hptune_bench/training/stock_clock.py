@@ -43,7 +43,7 @@ class ClockRow(TypedDict):
 
 @dataclass(frozen=True)
 class Cycle:
-    """One trial from the moment its model is asked for to the moment the next one is, or its loop ends.
+    """One trial from the moment it is asked for to the moment the next one is, or its loop ends.
 
     Attributes:
         seconds: of the whole cycle.
@@ -219,7 +219,6 @@ def stock_search(workload: Workload, data: Data, configurations: Sequence[Config
 
     class Model(keras_tuner.HyperModel):
         def build(self, hp: Any) -> Any:
-            began.append(_now())
             ends.append([])
             values.append([])
             numbers.append(hp.Int("number", 0, len(configurations) - 1))
@@ -230,6 +229,10 @@ def stock_search(workload: Workload, data: Data, configurations: Sequence[Config
         def fit(self, hp: Any, model: Any, **arguments: Any) -> Any:
             return fit_arrays(model, self.data, workload.fit(self.configuration), **arguments)
 
+    class Timed(keras_tuner.GridSearch):
+        def pre_create_trial(self) -> None:  # once more after the last trial, when there is nothing left to propose
+            began.append(_now())
+
     callbacks: list[Any] = [stamp]
     fit = workload.fit(configurations[0])
     if fit.patience is not None:
@@ -237,7 +240,7 @@ def stock_search(workload: Workload, data: Data, configurations: Sequence[Config
         callbacks.append(keras.callbacks.EarlyStopping(monitor=fit.monitor, patience=fit.patience, mode=mode))
     seed_everything(1)
     with tempfile.TemporaryDirectory() as folder:
-        tuner = keras_tuner.GridSearch(
+        tuner = Timed(
             hypermodel=Model(),
             objective=keras_tuner.Objective(workload.objective, workload.direction),
             max_trials=len(configurations),
@@ -250,7 +253,6 @@ def stock_search(workload: Workload, data: Data, configurations: Sequence[Config
         for kept in (numbers, began, ends, values):
             kept.clear()
         tuner.search(epochs=epochs, callbacks=callbacks, verbose=0)
-        began.append(_now())
     cycles = [
         Cycle(later - earlier, tuple(stamps), _improved(workload, curve))
         for (earlier, later), stamps, curve in zip(itertools.pairwise(began), ends, values, strict=True)

@@ -1,7 +1,8 @@
 """A linter for workloads and search spaces: what would spoil a long run, found before it.
 
-Three parts: ``budget`` is arithmetic, ``before_training`` builds models and trains none, ``probe`` trains a few short
-ones. TensorFlow is imported by the last two when they are called.
+Three parts: ``budget`` is arithmetic, ``before_training`` builds models and trains none (but those of a hyperparameter
+that seems dead, on a few rows), ``probe`` trains a few short ones. TensorFlow is imported by the last two when they are
+called.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from hptune_bench.search_space import Configuration, Float, Hyperparameter, Int,
 PROBES, PROBE_EPOCHS, NOISE_PROBES = 12, 5, 4
 TRIES = 4
 """Configurations in which a hyperparameter is changed before it is called dead."""
+TRAINED, TRAINED_ROWS, TRAINED_EPOCHS = 3, 64, 2
+"""Changes of a hyperparameter that seems dead which are trained too, on so many rows for so many epochs."""
 SAMPLES = 4
 """Samples that are compared where each configuration draws its own."""
 MEANINGLESS = "a name that means nothing"
@@ -61,6 +64,19 @@ class Finding:
     @property
     def text(self) -> str:
         return f"{self.seen}. {self.remedy[0].upper()}{self.remedy[1:]}."
+
+
+def everything(
+    workload: Workload, limits: Limits, tuners: Iterable[str], trainer: Trainer, probes: int = PROBES
+) -> Iterator[Finding]:
+    """What all three parts find, nothing twice; without ``probes`` the first two."""
+    told = set()
+    for finding in itertools.chain(budget(workload, limits, tuners), before_training(workload)):
+        told.add(finding.key)
+        yield finding
+    for finding in probe(workload, trainer, probes) if probes else ():
+        if not (finding.key == "trainer" and "stock" in told):  # the same in other words
+            yield finding
 
 
 # --- the budget ----------------------------------------------------------------------------------------------------
@@ -119,7 +135,7 @@ def hyperband_iteration(full_epochs: int, factor: int = 3) -> tuple[int, int]:
 
 
 def before_training(workload: Workload, seed: int = 1) -> Iterator[Finding]:
-    """What building models and reading data shows; nothing is trained."""
+    """What building models and reading data shows."""
     from hptune_bench.training import structure
 
     data_seed = seeds.data_seed(workload.family, seed)
@@ -145,8 +161,8 @@ def before_training(workload: Workload, seed: int = 1) -> Iterator[Finding]:
         if (tried := _dead(workload, hp, portraits, rng)) is not None:
             yield Finding(
                 "dead",
-                f"{workload.name}: hyperparameter {hp.name!r} changes neither the model nor its data nor how it is "
-                f"trained ({tried} changes tried)",
+                f"{workload.name}: hyperparameter {hp.name!r} changes neither the model nor its data nor its "
+                f"score ({tried} changes tried)",
                 "use it in the model, or take it out of the search space: tuners spend budget on it",
             )
     if workload.engine != "stock":
@@ -320,6 +336,27 @@ class _Portraits:
             return True
         return self.draws and _apart(self._samples(one), self._samples(two))
 
+    def scores_differ(self, one: Configuration, two: Configuration) -> bool:
+        """Whether short trainings of two configurations that look alike have other scores; so, too, if nobody can tell.
+
+        What a model of the user's own class, a loss or a ``fit`` does with a value need not show in its description.
+        """
+        first, again, other = (self._trained(each, one) for each in (one, one, two))
+        return not (_same(first, again) and _same(first, other))
+
+    def _trained(self, configuration: Configuration, rows_of: Configuration) -> list[float]:
+        """The training log on a few rows, those of another configuration where each draws its own."""
+        from hptune_bench.training.common import Clock, seed_everything
+        from hptune_bench.training.stock import fit_model
+
+        prepared = self._workload.prepare(rows_of if self.draws else configuration, self._data)
+        few = Data(_head(prepared.train, TRAINED_ROWS), _head(prepared.validation, TRAINED_ROWS), None)
+        seed_everything(1)
+        model = self._workload.build(configuration, prepared)
+        job = Job(configuration, TRAINED_EPOCHS, data_seed=1, training_seed=1)
+        history = fit_model(self._workload, job, few, model, Clock()).history
+        return [value for row in history for _, value in sorted(row.items())]
+
     def _rows(self, configuration: Configuration) -> str:
         prepared = attempt(lambda: self._workload.prepare(configuration, self._data))
         if isinstance(prepared, Failure):  # it refuses a name that it does not know: then it draws nothing from it
@@ -334,6 +371,11 @@ class _Portraits:
             columns = [c for split in (prepared.train, prepared.validation) for c in _columns(split).values()]
             drawn.append([float(end) for c in columns if c.dtype.kind in "fiub" for end in (c.min(), c.max())])
         return np.array(drawn)
+
+
+def _same(one: list[float], two: list[float]) -> bool:
+    """Whether two training logs are the same but for the order of sums."""
+    return len(one) == len(two) and np.allclose(one, two, rtol=1e-6, atol=1e-12, equal_nan=True)
 
 
 def _apart(one: np.ndarray, two: np.ndarray) -> bool:
@@ -359,6 +401,10 @@ def _dead(workload: Workload, hp: Hyperparameter, portraits: _Portraits, rng: np
                 continue  # a configuration that cannot be built says nothing here; a trial records it
             if different:
                 return None
+            if tried < TRAINED:
+                different = attempt(functools.partial(portraits.scores_differ, base, changed))
+                if different is True:
+                    return None
             tried += 1
     return tried or None
 

@@ -5,7 +5,6 @@ Heavy modules are imported inside the commands, so that ``--help`` answers at on
 
 from __future__ import annotations
 
-import itertools
 import shlex
 import sys
 from collections.abc import Mapping
@@ -242,10 +241,7 @@ def check(
     screen.search_spaces(console, {made.name: made})
     limits = Limits.of(planned, made.full_epochs)
     count = 0
-    parts = [linter.budget(made, limits, OWN_TUNERS), linter.before_training(made)]
-    if probes:
-        parts.append(linter.probe(made, make_trainer(trainer, made), probes))
-    for finding in itertools.chain(*parts):
+    for finding in linter.everything(made, limits, OWN_TUNERS, make_trainer(trainer, made), probes):
         count += 1
         screen.finding(console, finding)
     console.print(f"{count} warnings." if count != 1 else "1 warning.")

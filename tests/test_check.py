@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from toy import ToyWorkload
 
-from hptune_bench.check import before_training, budget, hyperband_iteration, probe
+from hptune_bench.check import before_training, budget, everything, hyperband_iteration, probe
 from hptune_bench.execution.ledger import Limits
 from hptune_bench.interfaces import Data, Outcome, Split
 from hptune_bench.registry import make_workload
 from hptune_bench.search_space import Float, Int, Space
+from hptune_bench.training import make_trainer
 from hptune_bench.workloads import review_splits
 from hptune_bench.workloads.review_sentiment import ReviewSentiment
 from hptune_bench.workloads.text import encode, ranks
@@ -84,8 +85,15 @@ def test_budgets_that_are_too_small_for_a_tuner() -> None:
 # --- without training ----------------------------------------------------------------------------------------------
 
 
+def texts(found) -> dict[str, str]:
+    """The findings by kind; each says what was seen, and then what to do."""
+    held = list(found)
+    assert all(len(each.seen) > 20 and len(each.remedy) > 10 for each in held)
+    return {each.key: each.text for each in held}
+
+
 def findings(workload) -> dict[str, str]:
-    return {finding.key: finding.text for finding in before_training(workload)}
+    return texts(before_training(workload))
 
 
 def own(tmp_path: Path, text: str):
@@ -129,6 +137,89 @@ def test_each_mistake_is_found_alone(tmp_path: Path, key: str, old: str, new: st
     found = findings(own(tmp_path, HEALTHY.replace(old, new)))
     assert list(found) == [key]
     assert words in found[key]
+
+
+SUBCLASSED = """    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.hidden = keras.layers.Dense(4)
+            self.dropout = keras.layers.Dropout(hp.Float("dropout", 0.0, 0.8))
+            self.power = hp.Choice("power", [1, 2])
+
+        def call(self, x, training=False):
+            return self.dropout(self.hidden(normalizer(x)), training=training) ** self.power
+
+        def get_config(self):
+            raise NotImplementedError
+
+    model = Own()
+"""
+LOSS = """
+
+def loss(exponent):
+    def powered(expected, found):
+        return keras.ops.abs(expected - found) ** exponent
+
+    return powered
+"""
+OWN_FIT = """
+
+class Tuned(keras_tuner.HyperModel):
+    def build(self, hp):
+        return build_model(hp, train)
+
+    def fit(self, hp, model, x, y, callbacks=(), **kwargs):
+        stop = keras.callbacks.EarlyStopping(patience=hp.Int("patience", 5, 10))
+        noise = hp.Float("noise", 0.0, 1.0) * np.random.default_rng(0).normal(size=x.shape)
+        unused = hp.Int("unused", 1, 9)
+        return model.fit(x + noise.astype("float32"), y, callbacks=[*callbacks, stop], **kwargs)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            '    model.add(keras.layers.Dense(hp.Int("units", 1, 8)))\n    model.add(keras.layers.Dense(1))\n',
+            SUBCLASSED,
+        ),
+        ('loss="mse"', 'loss=loss(hp.Float("exponent", 0.5, 3.0))'),
+    ],
+)
+def test_what_no_description_of_a_model_shows_is_not_called_dead(tmp_path: Path, old: str, new: str) -> None:
+    assert old in HEALTHY
+    workload = own(tmp_path, HEALTHY.replace(old, new) + LOSS)
+    assert {"dropout", "power"} <= set(workload.space.names) or "exponent" in workload.space.names
+    assert findings(workload) == {}
+
+
+def test_a_fit_of_ones_own_is_looked_into(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(HEALTHY.replace("import keras\n", "import keras\nimport keras_tuner\n") + OWN_FIT, encoding="utf-8")
+    workload = make_workload(f"{path}:Tuned", {})
+    assert {"patience", "noise", "unused"} < set(workload.space.names)
+    found = list(everything(workload, Limits(trials=40), [], make_trainer("compiled", workload), probes=1))
+    dead = [each.seen for each in found if each.key == "dead"]
+    assert len(dead) == 1
+    assert "'unused' changes neither" in dead[0]
+    slow = [each.text for each in found if each.key in ("stock", "trainer")]
+    assert len(slow) == 1, "told once"
+    assert "a HyperModel with a fit of its own" in slow[0]
+
+
+def test_a_model_that_turns_out_not_to_compile_is_found_by_the_probes(tmp_path: Path) -> None:
+    late = """    class Own(keras.Sequential):
+        def train_step(self, data):
+            return super().train_step(data)
+
+    kind = Own if hp.Boolean("own") else keras.Sequential
+    model = kind([keras.Input(shape=(2,)), normalizer])
+"""
+    old = "    model = keras.Sequential([keras.Input(shape=(2,)), normalizer])\n"
+    workload = own(tmp_path, HEALTHY.replace(old, late))
+    found = texts(everything(workload, Limits(trials=40), [], make_trainer("compiled", workload), probes=4))
+    assert "stock" not in found, "the untuned model compiles"
+    assert "the model has its own train_step" in found["trainer"]
 
 
 class Tokenised(ReviewSentiment):
@@ -184,7 +275,7 @@ SPACE = Space((Float("rate", 1e-4, 1e-1, log=True), Int("units", 1, 30)))
 
 def probed(score, **more) -> dict[str, str]:
     workload = ToyWorkload(space=SPACE, untuned={"rate": 1e-3, "units": 10})
-    return {finding.key: finding.text for finding in probe(workload, Drawn(workload, score, **more), probes=40)}
+    return texts(probe(workload, Drawn(workload, score, **more), probes=40))
 
 
 def bowl(configuration) -> float:

@@ -36,6 +36,7 @@ import numpy as np
 
 from hptune_bench.benchmark import nearest
 from hptune_bench.errors import Failure, UserError, attempt
+from hptune_bench.fingerprint import digest_of
 from hptune_bench.interfaces import Data, Direction, Engine, Fit, Split
 from hptune_bench.search_space import Configuration, Space, Value, discover, hand_picked
 from hptune_bench.workloads.own_data import SPLITS, data_of, read_csv, splits
@@ -243,7 +244,7 @@ class OwnWorkload:
         return call
 
     def fit_arguments(self, configuration: Configuration, data: Data) -> Mapping[str, Any]:
-        """The plain arguments that the user's own ``fit`` gives to ``model.fit``, without training; else empty."""
+        """What the user's own ``fit`` gives to ``model.fit``, as plain values, without training; else empty."""
         if self.own_fit is None:
             return {}
         seen: dict[str, Any] = {}
@@ -309,17 +310,32 @@ class OwnWorkload:
 
 
 class _Idle:
-    """A model whose ``fit`` notes its plain arguments and trains nothing."""
+    """A model whose ``fit`` notes its arguments and trains nothing."""
 
     def __init__(self, model: Any, seen: dict[str, Any]) -> None:
         self._model, self._seen = model, seen
 
     def fit(self, *arguments: Any, **named: Any) -> Any:
-        self._seen.update({name: value for name, value in named.items() if isinstance(value, bool | int | float | str)})
+        given = {**{str(place): value for place, value in enumerate(arguments)}, **named}
+        self._seen.update({name: _plain(value) for name, value in given.items()})
         return SimpleNamespace(history={})
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
+
+
+def _plain(value: Any, deep: int = 2) -> Any:
+    """An argument of ``fit`` as something to compare: arrays by their bytes, callbacks by what they hold."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.ndarray):
+        return digest_of(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part, deep) for key, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(part, deep) for part in value]
+    held = vars(value).items() if deep and hasattr(value, "__dict__") else ()
+    return [type(value).__name__, {key: _plain(part, deep - 1) for key, part in held if not callable(part)}]
 
 
 def from_module(

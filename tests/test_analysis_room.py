@@ -79,6 +79,17 @@ def test_others_are_not_labelled(tmp_path: Path) -> None:
     assert "Tuners cannot be told apart" not in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
+def test_one_search_alone_tells_nothing_about_tuners(tmp_path: Path) -> None:
+    made = campaign({"untuned": 5, "untuned_restarts": 4, "random_search": 0})
+    alone = dataclasses.replace(made, runs=made.runs[made.runs["tuner"] != "manual_sweep"])
+    analysis = found(alone)
+    assert analysis.room is not None
+    assert not analysis.room.within_noise
+    assert "within_noise" not in keys(analysis)
+    write_report([alone], tmp_path)
+    assert "fewer than two methods searched" in (tmp_path / "tables" / "room.md").read_text(encoding="utf-8")
+
+
 def test_without_retrainings_there_is_no_unit() -> None:
     analysis = found(campaign({"untuned": 1, "random_search": 0}, noise=False))
     assert analysis.room is None

@@ -37,15 +37,24 @@ class Room:
     distances: dict[str, float]
 
     @property
+    def searched(self) -> dict[str, float]:
+        """The distances of methods that search, where they are known."""
+        return {name: far for name, far in self.distances.items() if name not in NO_SEARCH and not math.isnan(far)}
+
+    @property
     def search(self) -> float:
         """The largest distance of a method that searches; NaN where none is known."""
-        known = [far for name, far in self.distances.items() if name not in NO_SEARCH and not math.isnan(far)]
-        return max(known, default=math.nan)
+        return max(self.searched.values(), default=math.nan)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether methods that search can be compared at all: there are two."""
+        return len(self.searched) > 1
 
     @property
     def within_noise(self) -> bool:
         """Whether tuners cannot be told apart here: all that search end within the noise of the best known score."""
-        return self.search <= 1
+        return self.comparable and self.search <= 1
 
 
 def room(records: Records, noise: Noise, best_known: str | None = None) -> Room | None:

@@ -11,6 +11,7 @@ from hptune_bench.report.blocks import Block, Cell, Prose, table
 from hptune_bench.report.tables import Looks, measure
 
 LABEL = "no: within the noise"
+UNKNOWN = "not known: fewer than two methods searched"
 
 
 def label(found: WorkloadAnalysis) -> list[Block]:
@@ -30,7 +31,7 @@ def blocks(workloads: Sequence[tuple[str, WorkloadAnalysis]], looks: Looks) -> t
         rows.append(
             [
                 Cell(title),
-                Cell(LABEL if room.within_noise else "yes"),
+                Cell(LABEL if room.within_noise else "yes" if room.comparable else UNKNOWN),
                 measure(room.scores.get("untuned", math.nan)),
                 measure(room.scores.get("random_search", math.nan)),
                 Cell(f"{text.number(best)} ({looks[room.best].label})", best),

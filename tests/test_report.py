@@ -365,6 +365,17 @@ def ranked_blocks(campaign: Campaign, found: Ranks) -> list[Any]:
     return list(next(part for part in parts if part.title == "Ranks").blocks)
 
 
+def test_names_in_paths_stay_what_they_are() -> None:
+    campaign = synthetic_campaign(seeds=2, epochs=False)
+    ctx = sections.context(campaign, analyse(campaign, quick=True))
+    text = (
+        "linear_regression: random_search failed (linear_regression.py), see runs/linear_regression/hyperband/s01.jsonl"
+    )
+    found = sections.plain(ctx, text)
+    assert found.startswith("Linear regression of the post: random search failed (linear_regression.py), see ")
+    assert found.endswith(" runs/linear_regression/hyperband/s01.jsonl")
+
+
 def test_seconds_get_a_log_axis_where_searches_differ_tenfold() -> None:
     def scale(axis: str, last: float) -> str:
         rows = [("quick", 1.0, 3.0), ("quick", 3.0, 2.0), ("slow", 1.0, 3.0), ("slow", last, 1.0)]

@@ -143,9 +143,8 @@ def _gain(records: Records, full: list[Comparison]) -> Sentence:
     outcome = found[0].outcome if len({c.outcome for c in found}) == 1 else None
     if max(n) < MIN_SEEDS:
         sizes = "; ".join(f"{c.tuner}: {_size(c)}" for c in found)
-        head = (
-            f"On {records.name} nothing is decided, because {seeds} {'seed' if max(n) == 1 else 'seeds'} allow no test"
-        )
+        allow = "seed allows" if max(n) == 1 else "seeds allow"
+        head = f"On {records.name} nothing is decided, because {seeds} {allow} no test"
         return Sentence(
             f"{head} (at least {MIN_SEEDS} are needed); so far against {records.against}: {sizes}.", "gain", outcome
         )

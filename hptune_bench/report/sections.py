@@ -119,7 +119,8 @@ def in_words(ctx: Context, sentences: Iterable[str]) -> tuple[str, ...]:
 def plain(ctx: Context, sentence: str, said: set[str] | None = None) -> str:
     """A sentence with the labels of tuners and the titles of workloads in place of their identifiers.
 
-    Only identifiers with an underscore and ``hyperband`` are replaced: others could be ordinary words.
+    Only identifiers with an underscore and ``hyperband`` are replaced: others could be ordinary words. Parts of paths
+    and names of files stay as they are, so that a reader finds what they name.
 
     Args:
         said: workloads whose kind of data has been named; those named here are added. None: always name it.
@@ -138,7 +139,7 @@ def plain(ctx: Context, sentence: str, said: set[str] | None = None) -> str:
             said.add(name)
         return title
 
-    return re.sub(rf"(?<!\w)({'|'.join(map(re.escape, known))})(?!\w)", words_for, sentence)
+    return re.sub(rf"(?<![\w/])({'|'.join(map(re.escape, known))})(?![\w/]|\.\w)", words_for, sentence)
 
 
 Maker = Callable[[Context, WorkloadAnalysis], Iterable[Block]]

@@ -135,6 +135,22 @@ def test_the_cap_is_the_loss_of_the_best_constant(name: str) -> None:
     assert cap == pytest.approx(expected)
 
 
+def test_of_wide_rates_a_few_adam_with_normalised_inputs_learn() -> None:
+    """What docs/workloads.md says of the post's claim that tuning is pointless from 1 to 1,000."""
+    problem = registry.make_workload("linear_regression_wide_rate", {})
+    seed = data_seed(problem.family, 1)
+    trainer, cap = make_trainer("compiled", problem), problem.cap(problem.load(seed))
+
+    def best(**values: Value) -> float:
+        configuration = {"normalize": True, "neurons": 32, "learning_rate": 2.0, "optimizer": "adam", **values}
+        scores = [row["val_loss"] for row in train(trainer, configuration, epochs=50, data_seed=seed).history]
+        return min((score for score in scores if math.isfinite(score)), default=math.inf)
+
+    assert best() < 36
+    assert best(learning_rate=30.0) == pytest.approx(cap, rel=0.1)
+    assert best(optimizer="sgd", learning_rate=1.0) == math.inf
+
+
 def test_friedmans_law_is_scikit_learns_and_its_noise_is_known() -> None:
     from sklearn.datasets import make_friedman1
 

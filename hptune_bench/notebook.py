@@ -10,7 +10,7 @@ import hashlib
 import html
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,7 +137,7 @@ def compare(
     from rich.console import Console
 
     from hptune_bench import registry
-    from hptune_bench.benchmark import Budget, validate
+    from hptune_bench.benchmark import Budget, nearest, validate
     from hptune_bench.errors import UserError
     from hptune_bench.execution import tasks
     from hptune_bench.execution.observers import PlainObserver
@@ -146,14 +146,16 @@ def compare(
     from hptune_bench.results import read_campaign
     from hptune_bench.training.runtime import configure_tensorflow
     from hptune_bench.workloads.own import Settings, assembled, fixed_loader
+    from hptune_bench.workloads.own_file import plain_name
 
     configure_tensorflow()
-    name = getattr(build_model, "__name__", type(build_model).__name__)
+    name = plain_name(getattr(build_model, "__name__", type(build_model).__name__).strip("<>"))  # <lambda>
     parts = {"train": train, "validation": validation, "test": test}
-    try:
-        said = Settings(epochs=epochs, **settings)
-    except TypeError as error:
-        raise UserError(f"compare: {error}; workloads.own.Settings lists what there is") from None
+    known = [each.name for each in fields(Settings)]
+    for key in settings:
+        if key not in known:
+            raise UserError(f"compare: unknown setting {key!r}{nearest(key, known)}")
+    said = Settings(epochs=epochs, **settings)
     primary = [each for each in tuners if each in ("random_search", "bayesian_optimization", "hyperband")]
     table: dict[str, Any] = {
         "name": name,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from toy import RandomTuner, conduct_toy
 
-from hptune_bench.benchmark import read_benchmark
+from hptune_bench.benchmark import read_benchmark, safe_name
 from hptune_bench.errors import UserError
 from hptune_bench.execution import journal, remarks
 from hptune_bench.execution.ledger import Limits
@@ -239,6 +239,7 @@ def test_what_is_wrong_with_a_file_is_one_sentence(tmp_path: Path, text: str | N
 def test_names_of_folders() -> None:
     assert own_name("my_model.py:build_model") == "my_model"
     assert own_name("../a b/my-model.py:churn") == "my-model_churn"
+    assert safe_name(own_name(f"{'a' * 120}.py:build_model")) == "a" * 99
 
 
 COUNTED = """
@@ -306,8 +307,15 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "data:image/png" in page
     assert "nothing is decided" in " ".join(comparison.verdict), "no test is possible below six seeds"
     assert not re.search(r"\bp [<=]", " ".join(comparison.verdict))
+    compare = names["hptune_bench"].compare
     with pytest.raises(UserError, match="no training rows"):
-        names["hptune_bench"].compare(names["build_model"], None)
+        compare(names["build_model"], None)
+    with pytest.raises(UserError, match="unknown setting 'batchsize'; did you mean 'batch_size'"):
+        compare(names["build_model"], None, batchsize=8)
+    with pytest.raises(
+        UserError, match=r"lambda fails at its default hyperparameters .*returned int, not a keras\.Model"
+    ):
+        compare(lambda hp: 3, (np.zeros((9, 1)), np.zeros(9)))
 
 
 def test_importing_the_package_imports_no_tensorflow() -> None:

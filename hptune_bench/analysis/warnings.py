@@ -71,7 +71,8 @@ def _few_seeds(records: Records, comparisons: tuple[Comparison, ...]) -> Found:
         return
     n, family = min(pairs), len(pairs)
     if n < MIN_SEEDS:
-        yield "few_seeds", f"Only {n} common seeds: no test is possible below {MIN_SEEDS}, so nothing is decided.", True
+        common = "one common seed" if n == 1 else f"{n} common seeds"
+        yield "few_seeds", f"Only {common}: no test is possible below {MIN_SEEDS}, so nothing is decided.", True
     elif 2 / 2**n * family >= ALPHA:
         text = (
             f"With {n} seeds and {family} primary comparisons even the clearest single difference cannot be significant"

@@ -36,7 +36,12 @@ def own_name(source: str) -> str:
     assert match is not None
     stem, attribute = Path(match["file"]).stem, match["object"]
     text = stem if attribute == USUAL else f"{stem}_{attribute}"
-    return re.sub(r"[^A-Za-z0-9_-]", "_", text).lstrip("_-")[:100] or "own"
+    return plain_name(text)
+
+
+def plain_name(text: str) -> str:
+    """A name that may become a folder: letters, digits, ``_`` and ``-``; ``own`` where none is left."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", text).lstrip("_-")[:99] or "own"
 
 
 def found_space(workload: Workload, options: Mapping[str, Any]) -> list[dict[str, Any]] | None:

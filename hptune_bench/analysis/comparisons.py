@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.anytime import quantile_band, value_at_trials
+from hptune_bench.analysis.data_draws import over_data, testable, these
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.statistics import (
     ALPHA,
@@ -42,6 +43,10 @@ class Comparison:
             there is no p.
         reason: one sentence where there is no p-value or no result (too few seeds, ...), else "".
         differences: columns seed, tuner_score, reference_score, difference: one dot per seed in a figure.
+        draws: data draws that the runs share (``Records.draws``): the pairs of ``result`` are then these draws, each
+            with its median difference; None: the seeds.
+        here: the same comparison on these data sets alone, where they are too few to say anything about new data: its
+            pairs are the runs, and its p-values, interval and outcome speak of the tuners' own chance only; else None.
     """
 
     workload: str
@@ -57,6 +62,18 @@ class Comparison:
     p_equivalent_holm: float | None
     reason: str
     differences: pd.DataFrame
+    draws: int | None = None
+    here: Comparison | None = None
+
+    @property
+    def spoken(self) -> Comparison:
+        """What a report can speak of: the comparison, or where it says nothing about new data, that on these."""
+        return self.here or self
+
+    @property
+    def where(self) -> str:
+        """``these 3 data sets`` where ``spoken`` is conditional on them, else ""."""
+        return these(self.draws) if self.here is not None and self.draws else ""
 
 
 Values = Mapping[str, pd.Series]
@@ -108,17 +125,27 @@ def _compare(
 ) -> Comparison:
     both = pd.concat({"tuner_score": values[tuner], "reference_score": values[reference]}, axis=1, join="inner")
     a, b = both["tuner_score"].to_numpy(dtype=float), both["reference_score"].to_numpy(dtype=float)
-    result = paired(a, b, margin) if len(both) else None
+    result = here = None
+    if len(both) and records.draws is None:
+        result = paired(a, b, margin)
+    elif len(both):
+        by_draw = over_data(pd.Series(subtract(a, b), index=both.index), records.draws)
+        result = paired(by_draw, np.zeros(len(by_draw)), margin)
     reason = ""
     if result is None:
         reason = f"{tuner} and {reference} have no finished run with the same seed"
+    elif records.draws is not None and result.n < MIN_SEEDS:
+        reason = (
+            f"no p-value about new data: the {len(both)} runs share {result.n} data "
+            f"{'set' if result.n == 1 else 'sets'}; a test needs at least {MIN_SEEDS}"
+        )
     elif result.n < MIN_SEEDS:
         reason = (
             f"no p-value: with {result.n} {'seed' if result.n == 1 else 'seeds'} even the clearest result has "
             f"p = {2 / 2**result.n:.3g}; a test needs at least {MIN_SEEDS}"
         )
     frame = both.assign(difference=subtract(a, b)).rename_axis("seed").reset_index()
-    return Comparison(
+    made = Comparison(
         workload=records.name,
         tuner=tuner,
         reference=reference,
@@ -132,13 +159,30 @@ def _compare(
         p_equivalent_holm=None,
         reason=reason,
         differences=frame,
+        draws=records.draws,
     )
+    if len(both) and not testable(records.draws):
+        here = replace(made, result=paired(a, b, margin), reason="" if len(both) >= MIN_SEEDS else _too_few(len(both)))
+    return replace(made, here=here)
+
+
+def _too_few(n: int) -> str:
+    return f"no p-value: {n} runs are too few for a test, which needs at least {MIN_SEEDS}"
 
 
 def _adjust(family: list[Comparison]) -> list[Comparison]:
-    """Holm over the family, then the outcome of each."""
+    """Holm over the family, then the outcome of each; what is said of these data sets alone is a family of its own."""
+    if not family:
+        return []
+    conditional = iter(_adjust([c.here for c in family if c.here is not None]))
     return [
-        replace(comparison, outcome=decided, p_holm=p, p_equivalent_holm=p_equivalent)
+        replace(
+            comparison,
+            outcome=decided,
+            p_holm=p,
+            p_equivalent_holm=p_equivalent,
+            here=next(conditional) if comparison.here is not None else None,
+        )
         for comparison, (p, p_equivalent, decided) in zip(family, decide([c.result for c in family]), strict=True)
     ]
 
@@ -229,7 +273,8 @@ def summary(records: Records) -> pd.DataFrame:
     unspent_epochs (medians, up to the checkpoint; unspent only at the full budget, else NaN), stock_s, elapsed_s
     (medians, seconds up to the checkpoint; NaN if unknown), failed_trials (sum), best (smallest median of the score
     that judges), not_distinguishable (no test of the median separates it from the best at 5 %, Holm
-    over the comparisons with the best; always True below six common seeds, and for the best itself).
+    over the comparisons with the best; always True below six common seeds, and for the best itself). Where seeds share
+    too few data draws (``Records.draws``) that speaks of these data sets only: of the tuners' own chance.
     """
     rows = []
     for at, (trials, judged) in values_at(records).items():
@@ -237,7 +282,7 @@ def summary(records: Records) -> pd.DataFrame:
         medians = {t: float(median(v.to_numpy(dtype=float))) for t, v in judged.items() if len(v)}
         finite = {t: m for t, m in medians.items() if math.isfinite(m)}
         best = min(finite, key=finite.__getitem__) if finite else None
-        same = _not_distinguishable(judged, best)
+        same = _not_distinguishable(judged, best, records.draws)
         for tuner in records.tuners:
             runs = records.runs[records.runs["tuner"] == tuner]
             mine = records.trials[records.trials["tuner"] == tuner]
@@ -283,13 +328,15 @@ def _quartiles(values: np.ndarray, score: str) -> dict[str, float]:
     return {f"{score}_median": middle, f"{score}_low": float(low), f"{score}_high": float(high)}
 
 
-def _not_distinguishable(judged: Values, best: str | None) -> dict[str, bool]:
+def _not_distinguishable(judged: Values, best: str | None, draws: int | None) -> dict[str, bool]:
     if best is None:
         return {}
     p_values: dict[str, float] = {}
     for tuner, values in judged.items():
-        both = pd.concat([values, judged[best]], axis=1, join="inner").to_numpy(dtype=float)
+        both = pd.concat([values, judged[best]], axis=1, join="inner")
         if tuner != best and len(both):
-            p_values[tuner] = median_p(subtract(both[:, 0], both[:, 1])) if len(both) >= MIN_SEEDS else 1.0
+            d = pd.Series(subtract(*both.to_numpy(dtype=float).T), index=both.index)
+            differences = over_data(d, draws if testable(draws) else None)
+            p_values[tuner] = median_p(differences) if len(differences) >= MIN_SEEDS else 1.0
     adjusted = holm(np.array(list(p_values.values())))
     return {best: True, **{t: bool(p >= ALPHA) for t, p in zip(p_values, adjusted, strict=True)}}

@@ -57,7 +57,8 @@ class Costs:
             stock_crash_trial (median over those).
         defaults: stock against repaired at the full budget: columns tuner, repaired, n, median_difference (stock -
             repaired: positive = the defaults cost), low, high, outcome (of the stock variant), wasted_share_stock,
-            wasted_share_repaired, stock_crashes. An exploratory comparison, adjusted with the others.
+            wasted_share_repaired, stock_crashes. An exploratory comparison, adjusted with the others, as far
+            as it can be spoken of (``Comparison.spoken``).
         at_crash: what the runs that stock would have crashed had by then: columns tuner, seed, trial, score_at_crash,
             final_score (the score that judges).
         break_even: each search against the primary reference and against random search.
@@ -133,17 +134,19 @@ def _defaults(records: Records, comparisons: tuple[Comparison, ...], waste: pd.D
             continue
         sign = 1.0 if c.tuner == stock else -1.0
         ends = [math.nan, math.nan]
-        if c.result.interval is not None:
-            ends = sorted((sign * c.result.interval.low, sign * c.result.interval.high))
+        spoken = c.spoken
+        assert spoken.result is not None
+        if spoken.result.interval is not None:
+            ends = sorted((sign * spoken.result.interval.low, sign * spoken.result.interval.high))
         rows.append(
             {
                 "tuner": stock,
                 "repaired": repaired,
-                "n": c.result.n,
-                "median_difference": sign * c.result.median_difference,
+                "n": spoken.result.n,
+                "median_difference": sign * spoken.result.median_difference,
                 "low": ends[0],
                 "high": ends[1],
-                "outcome": c.outcome if c.tuner == stock else MIRROR.get(c.outcome, c.outcome),
+                "outcome": spoken.outcome if c.tuner == stock else MIRROR.get(spoken.outcome, spoken.outcome),
                 "wasted_share_stock": waste["wasted_share"].get(stock, math.nan),
                 "wasted_share_repaired": waste["wasted_share"].get(repaired, math.nan),
                 "stock_crashes": int(waste["stock_crashes"].get(stock, 0)),

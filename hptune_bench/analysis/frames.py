@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from hptune_bench.analysis.data_draws import shared_draws
 from hptune_bench.analysis.stock_clock import stock_seconds
 from hptune_bench.results import Campaign
 
@@ -48,6 +49,7 @@ class Records:
         primary: tuners of the primary comparisons; against: the reference of them.
         checkpoint_trials: also compare after this many trials; None: no.
         seeds: planned number of seeds.
+        draws: data draws that the seeds of a replay share (see ``data_draws``); None: every seed has data of its own.
         judged_by: the score that comparisons use: ``test``, or ``validation`` where no test score was recorded at all.
         runs: columns of ``runs.csv`` and: ``final_test`` (test score of the selected model: +inf for failed runs and
             for runs that found nothing, NaN for unfinished ones and where there is no test split),
@@ -70,6 +72,7 @@ class Records:
     against: str
     checkpoint_trials: int | None
     seeds: int
+    draws: int | None
     judged_by: Literal["test", "validation"]
     runs: pd.DataFrame
     trials: pd.DataFrame
@@ -163,6 +166,7 @@ def _records(
         against=against,
         checkpoint_trials=int(checkpoint) if checkpoint else None,
         seeds=int(benchmark.get("seeds") or runs["seed"].nunique()),
+        draws=shared_draws(about, runs["seed"]),
         judged_by="test" if tested else "validation",
         runs=_finals(runs, tested, floors if excess else None),
         trials=trials,

@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from hptune_bench.analysis.data_draws import median_over
 from hptune_bench.analysis.frames import Records
-from hptune_bench.analysis.statistics import Interval, median, median_interval, subtract
+from hptune_bench.analysis.statistics import Interval, subtract
 from hptune_bench.analysis.sweep import LOOP, first_sweep
 
 AS_WRITTEN, DONE_RIGHT = "review_sentiment_as_written", "review_sentiment"
@@ -77,23 +78,23 @@ def mistakes(written: Records, right: Records) -> Mistakes | None:
 
 def _gain(records: Records, score: Literal["test", "validation"]) -> Gain:
     untuned, loop = (records.finals(name, score).dropna() for name in (UNTUNED, LOOP))
-    both = pd.concat([untuned, loop], axis=1, join="inner").to_numpy(dtype=float)
-    return _over_seeds(subtract(both[:, 0], both[:, 1]))
+    both = pd.concat([untuned, loop], axis=1, join="inner")
+    return _over_seeds(pd.Series(subtract(*both.to_numpy(dtype=float).T), index=both.index), records.draws)
 
 
-def _over_seeds(values: np.ndarray) -> Gain:
-    found = float(median(values)) if len(values) else np.nan
-    return Gain(found, median_interval(values), len(values))
+def _over_seeds(values: pd.Series, draws: int | None) -> Gain:
+    return Gain(*(median_over(values, draws) if len(values) else (np.nan, None)), len(values))
 
 
 def _second_loop(records: Records) -> DeadLoop:
-    firsts, bests, picked = [], [], []
+    seeds, firsts, bests, picked = [], [], [], []
     finished = records.finals(LOOP).index
     for seed, first in first_sweep(records.trials).groupby("seed"):
         run = records.trials[(records.trials["tuner"] == LOOP) & (records.trials["seed"] == seed)].sort_values("trial")
         if seed not in finished or run[f"hp:{DEAD}"].nunique() == 1:
             continue
         scores = run["validation"].fillna(np.inf).to_numpy(float)
+        seeds.append(seed)
         firsts.append(first["validation"].fillna(np.inf).min())
         bests.append(scores.min())
         picked.append(int(run[f"hp:{DEAD}"].iloc[int(np.argmin(scores))]))
@@ -101,6 +102,6 @@ def _second_loop(records: Records) -> DeadLoop:
     return DeadLoop(
         runs=len(gains),
         improved=int((gains > 0).sum()),
-        gain=_over_seeds(gains),
+        gain=_over_seeds(pd.Series(gains, index=seeds), records.draws),
         picked=dict(sorted(Counter(picked).items())),
     )

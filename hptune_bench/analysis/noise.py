@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from hptune_bench.analysis.data_draws import median_over
 from hptune_bench.analysis.frames import Records
-from hptune_bench.analysis.statistics import median, median_interval, subtract
+from hptune_bench.analysis.statistics import median, subtract
 
 CURSE_COLUMNS = ["tuner", "n", "selected_validation", "retrained_validation", "optimism", "low", "high"]
 CURSE_COLUMNS += ["selected_test", "retrained_test", "test_shift"]
@@ -118,14 +119,14 @@ def _curse(records: Records) -> pd.DataFrame:
         selected, retrained = (mine[c].to_numpy(dtype=float) for c in ("final_validation", "re_validation"))
         tests, retests = (mine[c].to_numpy(dtype=float) for c in ("final_test", "re_test_score"))
         optimism = subtract(retrained, selected)
-        interval = median_interval(optimism)
+        middle, interval = median_over(pd.Series(optimism, index=mine["seed"]), records.draws)
         rows.append(
             {
                 "tuner": tuner,
                 "n": len(mine),
                 "selected_validation": float(median(selected)),
                 "retrained_validation": float(median(retrained)),
-                "optimism": float(median(optimism)),
+                "optimism": middle,
                 "low": interval.low if interval else math.nan,
                 "high": interval.high if interval else math.nan,
                 "selected_test": float(median(tests)),

@@ -17,8 +17,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from hptune_bench.analysis.data_draws import median_over
 from hptune_bench.analysis.frames import Records
-from hptune_bench.analysis.statistics import MIN_SEEDS, Interval, median, median_interval, subtract
+from hptune_bench.analysis.statistics import MIN_SEEDS, Interval, median, subtract
 
 Answer = Literal["better", "needed", "open"]
 NOT_SEARCHES = ("untuned", "untuned_restarts", "post_winner")
@@ -124,10 +125,10 @@ def _question(
     sources = tuple(t for t in UNBIASED if (frame["tuner"] == t).any()) or tuple(sorted(frame["tuner"].unique()))
     copied = levels.loc[levels["untuned"], "level"]
     reference = str(copied.iloc[0]) if len(copied) else ""
-    levels = levels.merge(_views(frame, sources, reference), on="level", how="left")
+    levels = levels.merge(_views(frame, sources, reference, records.draws), on="level", how="left")
     levels = levels.astype({"trials": float}).fillna({"trials": 0, "failed": 0}).astype({"trials": int, "failed": int})
     others = ["\x1f".join(map(str, row)) for row in values.loc[known].drop(columns=name).to_numpy()]
-    matched = _matched(frame.assign(rest=others), list(levels["level"]), reference)
+    matched = _matched(frame.assign(rest=others), list(levels["level"]), reference, records.draws)
     best = {view: _best(levels, view) for view in ("marginal", "best")}
     guessed = "" if column.empty else "Float" if is_number(column.iloc[0]) else "Choice"
     return Question(
@@ -140,7 +141,7 @@ def _question(
         best_reachable=best["best"],
         marginal_from=sources,
         answer=answer_on(levels, margin),
-        verdict=verdict_on(name, levels, matched, margin, records.seeds),
+        verdict=verdict_on(name, levels, matched, margin, records.draws),
         trials=len(frame),
     )
 
@@ -208,19 +209,19 @@ def _bins(low: float, high: float, log: bool) -> tuple[np.ndarray, list[str]]:
     return edges, [f"{a:.3g} to {b:.3g}" for a, b in pairwise(edges)]
 
 
-def _views(frame: pd.DataFrame, sources: tuple[str, ...], reference: str) -> pd.DataFrame:
+def _views(frame: pd.DataFrame, sources: tuple[str, ...], reference: str, draws: int | None) -> pd.DataFrame:
     best = frame.groupby(["level", "seed"])["score"].min().unstack("seed")
     typical = frame[frame["tuner"].isin(sources)].groupby(["level", "seed"])["score"].agg(_median).unstack("seed")
     rows = []
     for level, group in frame.groupby("level"):
         row: dict[str, Any] = {"level": level, "trials": len(group), "failed": int(np.isinf(group["score"]).sum())}
-        row |= _over_seeds("marginal", _row(typical, level))
-        row |= _over_seeds("best", _row(best, level))
+        row |= _over_seeds("marginal", _row(typical, level), draws)
+        row |= _over_seeds("best", _row(best, level), draws)
         gap = None
         if reference in best.index:
             here, copied = (best.loc[[name]].to_numpy(dtype=float)[0] for name in (level, reference))
-            gap = pd.Series(subtract(here, copied))
-        rows.append(row | _over_seeds("gap", gap))
+            gap = pd.Series(subtract(here, copied), index=best.columns)
+        rows.append(row | _over_seeds("gap", gap, draws))
     columns = ["level", "trials", "failed"]
     columns += [f"{view}{end}" for view in ("marginal", "best", "gap") for end in ("", "_low", "_high")]
     return pd.DataFrame(rows, columns=columns)
@@ -235,15 +236,16 @@ def _median(scores: pd.Series) -> float:
     return float(median(scores.to_numpy(dtype=float)))
 
 
-def _over_seeds(name: str, by_seed: pd.Series | None) -> dict[str, float]:
-    values = by_seed.dropna().to_numpy(dtype=float) if by_seed is not None else np.empty(0)
+def _over_seeds(name: str, by_seed: pd.Series | None, draws: int | None) -> dict[str, float]:
+    values = by_seed.dropna() if by_seed is not None else pd.Series(dtype=float)
     if len(values) == 0:
         return {name: math.nan, f"{name}_low": math.nan, f"{name}_high": math.nan}
-    interval = median_interval(values) or Interval(math.nan, math.nan)
-    return {name: float(median(values)), f"{name}_low": interval.low, f"{name}_high": interval.high}
+    middle, found = median_over(values, draws)
+    interval = found or Interval(math.nan, math.nan)
+    return {name: middle, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
-def _matched(frame: pd.DataFrame, levels: list[str], reference: str) -> pd.DataFrame:
+def _matched(frame: pd.DataFrame, levels: list[str], reference: str, draws: int | None) -> pd.DataFrame:
     columns = ["level", "against", "pairs", "seeds", "median_difference", "low", "high", "wins"]
     cells = frame.groupby(["seed", "rest", "level"])["score"].mean()
     if reference not in cells.index.get_level_values("level"):
@@ -258,13 +260,13 @@ def _matched(frame: pd.DataFrame, levels: list[str], reference: str) -> pd.DataF
             continue
         d = pd.Series(subtract(both["score"].to_numpy(), both["reference"].to_numpy()), index=both.index)
         by_seed = d.groupby("seed").agg(_median).dropna()
-        over = _over_seeds("median_difference", by_seed)
+        over = _over_seeds("median_difference", by_seed, draws)
         wins = float((d < 0).mean() + (d == 0).mean() / 2)
         rows.append([level, reference, len(d), len(by_seed), *over.values(), wins])
     return pd.DataFrame(rows, columns=columns)
 
 
-def verdict_on(name: str, levels: pd.DataFrame, matched: pd.DataFrame, margin: float, seeds: int) -> str:
+def verdict_on(name: str, levels: pd.DataFrame, matched: pd.DataFrame, margin: float, draws: int | None) -> str:
     """The rule, in words, on ``Question.levels`` and ``matched``.
 
     A level is called better or worse than the copied one only where the best score reachable at it differs by more than
@@ -284,7 +286,7 @@ def verdict_on(name: str, levels: pd.DataFrame, matched: pd.DataFrame, margin: f
     if others.empty:
         return f"Only {label} was tried, so nothing can be said about other values."
     if others["gap_low"].isna().all():
-        few = f"from fewer than {MIN_SEEDS} seeds: no answer yet"
+        few = f"from fewer than {MIN_SEEDS} {'seeds' if draws is None else 'data sets'}: no answer yet"
         return f"Best reachable with {name} = {best['level']}{edge}, {few}.{views}"
     better, worse = _beyond(others, margin)
     noise = f"beyond the retraining noise of {margin:.2g}" if margin else "with an interval that excludes 0"

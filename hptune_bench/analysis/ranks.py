@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.anytime import run_steps, step_values
+from hptune_bench.analysis.data_draws import draw_of, testable
 from hptune_bench.analysis.frames import TRAINED_ONCE, Records
 from hptune_bench.analysis.statistics import mean_interval
 
@@ -40,13 +41,14 @@ class Ranks:
     seeds, then over the workloads of a data family, then over families.
 
     Attributes:
-        table: columns tuner, mean_rank, low, high (``mean_interval`` over the seeds of each workload), workloads;
-            ascending.
+        table: columns tuner, mean_rank, low, high (``mean_interval`` over the seeds of each workload, or over the
+            data draws that they share; NaN where these are too few, see ``data_draws``), workloads; ascending.
         over_time: columns workload, tuner, spent_epochs, mean_rank: searches only; a step curve on a fixed grid.
         families: independent data families.
         diagram: None below MIN_FAMILIES.
         reason: why there is no diagram, else "".
         by_family: columns family, then one column per tuner: mean rank.
+        few_draws: data draws that the replayed seeds of a workload share, where these are too few for an interval.
     """
 
     table: pd.DataFrame
@@ -55,6 +57,7 @@ class Ranks:
     diagram: Diagram | None
     reason: str
     by_family: pd.DataFrame
+    few_draws: int | None = None
 
 
 def ranks(workloads: tuple[Records, ...]) -> Ranks | None:
@@ -71,8 +74,13 @@ def ranks(workloads: tuple[Records, ...]) -> Ranks | None:
     family = {w.name: str(w.about.get("family") or w.name) for w in workloads}
     means = _over_families({name: r.mean(axis=0) for name, r in by_seed.items()}, family)
     center = np.mean(list(means.values()), axis=0)
-    samples = _over_seeds({name: blocks[name].index.to_numpy() for name in by_seed}, by_seed, family)
-    several = all(len(sample) > 1 for sample in samples)
+    data = {
+        w.name: blocks[w.name].index.to_numpy() if w.draws is None else draw_of(blocks[w.name].index, w.draws)
+        for w in workloads
+    }
+    samples = _over_data(data, by_seed, family)
+    few = max((w.draws for w in workloads if w.draws is not None and not testable(w.draws)), default=None)
+    several = all(len(sample) > 1 for sample in samples) and few is None
     ends = [mean_interval([sample[:, i] for sample in samples]) if several else None for i in range(len(tuners))]
     table = pd.DataFrame(
         {
@@ -100,6 +108,7 @@ def ranks(workloads: tuple[Records, ...]) -> Ranks | None:
         diagram=diagram(by_family.drop(columns="family")) if enough else None,
         reason=reason,
         by_family=by_family,
+        few_draws=few,
     )
 
 
@@ -152,13 +161,15 @@ def _over_families(by_workload: dict[str, np.ndarray], family: dict[str, str]) -
     return {name: np.mean(values, axis=0) for name, values in groups.items()}
 
 
-def _over_seeds(
-    seeds: dict[str, np.ndarray], by_seed: dict[str, np.ndarray], family: dict[str, str]
-) -> list[np.ndarray]:
-    """Ranks (seeds, tuners) of each family: siblings share the data of a seed, so their ranks are averaged first."""
+def _over_data(data: dict[str, np.ndarray], by_seed: dict[str, np.ndarray], family: dict[str, str]) -> list[np.ndarray]:
+    """Ranks (data draws, tuners) of each family: what shares its data is averaged first, siblings and replayed seeds.
+
+    Args:
+        data: by workload, the number of the data draw of each row of ``by_seed``.
+    """
     groups: dict[str, list[pd.DataFrame]] = {}
     for name, values in by_seed.items():
-        groups.setdefault(family[name], []).append(pd.DataFrame(values, index=seeds[name]))
+        groups.setdefault(family[name], []).append(pd.DataFrame(values, index=data[name]))
     return [pd.concat(frames).groupby(level=0).mean().to_numpy() for frames in groups.values()]
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hptune_bench.analysis.statistics import Interval, Paired, median, median_interval, paired
+from hptune_bench.analysis.data_draws import over_data, shared_draws
+from hptune_bench.analysis.statistics import Interval, Paired, median, median_interval, paired, subtract
 from hptune_bench.errors import UserError
 from hptune_bench.results import Campaign
 
@@ -31,7 +32,8 @@ class SideBySide:
         seeds: seeds that both finished.
         first, second: median test score over these seeds (validation score where there is no test split); a failed run
             counts as +inf.
-        difference: second against first, paired by seed; negative = the second is better.
+        difference: second against first, paired by seed, or by the data draws that replayed seeds share; negative =
+            the second is better.
         ratios: by clock (``CLOCKS``); a clock that no seed has in both is left out.
     """
 
@@ -55,7 +57,11 @@ def side_by_side(first: Campaign, second: Campaign) -> tuple[SideBySide, ...]:
     both = a.merge(b, on=KEYS, suffixes=("_first", "_second")) if len(a) and len(b) else pd.DataFrame()
     if both.empty:
         raise UserError(f"{second.path}: has no finished run in common with {first.path}; compare folders that do")
-    return tuple(_compared(rows) for _, rows in both.groupby(["workload", "tuner"], sort=True))
+    abouts = first.manifest["workloads"]
+    return tuple(
+        _compared(rows, shared_draws(abouts.get(rows["workload"].iloc[0]) or {}, rows["seed"]))
+        for _, rows in both.groupby(["workload", "tuner"], sort=True)
+    )
 
 
 def _refuse_others(first: Campaign, second: Campaign) -> None:
@@ -88,8 +94,12 @@ def _finished(campaign: Campaign) -> pd.DataFrame:
     return runs[[*KEYS, "compared", *CLOCKS]]
 
 
-def _compared(rows: pd.DataFrame) -> SideBySide:
+def _compared(rows: pd.DataFrame, draws: int | None) -> SideBySide:
     first, second = rows["compared_first"].to_numpy(), rows["compared_second"].to_numpy()
+    change = paired(second, first)
+    if draws is not None:
+        by_draw = over_data(pd.Series(subtract(second, first), index=rows["seed"]), draws)
+        change = paired(by_draw, np.zeros(len(by_draw)))
     ratios = {}
     for clock in CLOCKS:
         old, new = rows[f"{clock}_first"].to_numpy(float), rows[f"{clock}_second"].to_numpy(float)
@@ -103,6 +113,6 @@ def _compared(rows: pd.DataFrame) -> SideBySide:
         seeds=len(rows),
         first=float(median(first)),
         second=float(median(second)),
-        difference=paired(second, first),
+        difference=change,
         ratios=ratios,
     )

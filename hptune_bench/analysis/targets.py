@@ -47,7 +47,8 @@ class Targets:
         axis: unit of time. score: which score has to reach the target: ``test`` or ``validation``.
         best_is: where the best known score comes from, in words.
         targets: columns target (score), label, ascending difficulty: see ``FRACTIONS``.
-        table: columns tuner, target, label, hits, runs, ert, ert_low, ert_high (95 %), speedup_random, speedup_manual
+        table: columns tuner, target, label, hits, runs, ert, ert_low, ert_high (95 %, NaN where runs share their data,
+            see ``data_draws``), speedup_random, speedup_manual
             (ERT of the reference / ERT of this tuner, > 1 = faster; NaN where neither reached it, inf or 0 where one
             did not).
         ecdf: runtime ECDF over (run, target) pairs, columns tuner, x, fraction; right-continuous steps from (0, 0).
@@ -154,7 +155,7 @@ def targets(records: Records, best_known: float | None = None) -> Targets | None
         score=records.judged_by,
         best_is=best_is,
         targets=levels,
-        table=_table(tuners, levels, reached, ends, records.against),
+        table=_table(tuners, levels, reached, ends, records),
         ecdf=pd.concat([_ecdf(t, [reached[t, i] for i in range(len(levels))]) for t in tuners], ignore_index=True),
         matches=_matches(curve, tuners, (records.against, RANDOM)),
     )
@@ -194,14 +195,15 @@ def _table(
     levels: pd.DataFrame,
     reached: Mapping[tuple[str, int], tuple[np.ndarray, np.ndarray]],
     ends: pd.Series,
-    against: str,
+    records: Records,
 ) -> pd.DataFrame:
     expected = {(tuner, i): expected_time(*value, ends[tuner]) for (tuner, i), value in reached.items()}
     rows = []
     for tuner in tuners:
         for i, (target, label) in enumerate(zip(levels["target"], levels["label"], strict=True)):
             e = expected[tuner, i]
-            references = {"speedup_random": RANDOM, "speedup_manual": against}
+            interval = e.interval if records.draws is None else None  # it takes the runs to be independent
+            references = {"speedup_random": RANDOM, "speedup_manual": records.against}
             rows.append(
                 {
                     "tuner": tuner,
@@ -210,8 +212,8 @@ def _table(
                     "hits": e.hits,
                     "runs": e.runs,
                     "ert": e.time,
-                    "ert_low": math.nan if e.interval is None else e.interval.low,
-                    "ert_high": math.nan if e.interval is None else e.interval.high,
+                    "ert_low": math.nan if interval is None else interval.low,
+                    "ert_high": math.nan if interval is None else interval.high,
                     **{
                         name: speedup(expected[other, i].time, e.time) if (other, i) in expected else math.nan
                         for name, other in references.items()

@@ -2,7 +2,9 @@
 
 - only primary comparisons answer the question; exploratory ones are called so;
 - "better" and "worse" need a Holm-adjusted p below 0.05, "equivalent" a passed equivalence test; else "undecided";
-- workloads are never averaged: where they disagree, the sentence says which says what.
+- workloads are never averaged: where they disagree, the sentence says which says what;
+- replayed seeds that share a few data sets decide nothing about new data: the first sentence says so, and the others
+  speak of these data sets only, "ahead" and "behind" in place of "better" and "worse".
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 
 from hptune_bench.analysis.comparisons import FULL, Comparison
 from hptune_bench.analysis.costs import Costs
+from hptune_bench.analysis.data_draws import testable, these
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.noise import Noise
 from hptune_bench.analysis.statistics import MIN_SEEDS, Outcome, median, subtract
@@ -28,7 +31,7 @@ class Sentence:
 
     Attributes:
         text: plain text, no markup; tuners and workloads by their names in the CSV files.
-        about: ``gain``, ``trials``, ``null``, ``tuner``, ``cost`` or ``condition``.
+        about: ``data``, ``gain``, ``trials``, ``null``, ``tuner``, ``cost`` or ``condition``.
         outcome: of the one comparison it reports, else None.
     """
 
@@ -49,6 +52,12 @@ def listing(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
+def word(comparison: Comparison) -> str:
+    """The outcome that can be spoken of: ahead or behind where it holds on the data sets at hand only."""
+    outcome = comparison.spoken.outcome
+    return {"better": "ahead", "worse": "behind"}.get(outcome, outcome) if comparison.where else outcome
+
+
 def _probability(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
@@ -63,7 +72,8 @@ def _size(comparison: Comparison) -> str:
         text = f"median difference {number(result.median_difference)}"
     if result.interval is not None and not math.isnan(result.median_difference):
         text += f" [{number(result.interval.low)}, {number(result.interval.high)}]"
-    return f"{text}, ahead in {result.wins} of {result.n} seeds, probability of better {result.probability:.2f}"
+    pairs = "seeds" if comparison.draws is None else "data sets"
+    return f"{text}, ahead in {result.wins} of {result.n} {pairs}, probability of better {result.probability:.2f}"
 
 
 def comparison_sentence(comparison: Comparison, noise: Noise) -> Sentence:
@@ -75,7 +85,8 @@ def comparison_sentence(comparison: Comparison, noise: Noise) -> Sentence:
     if result is None:
         return Sentence(f"{label}{pair}: undecided, because {c.reason}.", "gain", c.outcome)
     if c.reason:
-        return Sentence(f"{label}{pair}: undecided ({_size(c)}); {c.reason}.", "gain", c.outcome)
+        here = f"; on {c.where} it is {word(c)} ({_brief(c)})" if c.where else ""
+        return Sentence(f"{label}{pair}: undecided ({_size(c)}); {c.reason}{here}.", "gain", c.outcome)
     assert c.p_holm is not None
     p = f"{_probability(c.p_holm)} after Holm's correction"
     if c.outcome == "equivalent":
@@ -115,7 +126,7 @@ def workload_verdict(
         )
     primary = [c for c in comparisons if c.primary]
     full = [c for c in primary if c.at == FULL]
-    sentences = [_gain(records, full)]
+    sentences = [*_about_data((records,)), _gain(records, full)]
     early = [c for c in primary if c.at != FULL]
     random_points = any(w.key == "random_points" and w.first_page for w in warnings)
     sentences += _early(records, early, random_points)
@@ -138,7 +149,7 @@ def _gain(records: Records, full: list[Comparison]) -> Sentence:
         why = f"{listing(missing)} did not run" if missing else "no two of them have finished a common seed"
         question = f"Whether {listing(list(records.primary))} beat {records.against} on {records.name}"
         return Sentence(f"{question} cannot be answered: {why}.", "condition")
-    n = [c.result.n for c in found if c.result]
+    n = [c.spoken.result.n for c in found if c.spoken.result]
     seeds = f"{min(n)}" if min(n) == max(n) else f"{min(n)} to {max(n)}"
     outcome = found[0].outcome if len({c.outcome for c in found}) == 1 else None
     if max(n) < MIN_SEEDS:
@@ -150,9 +161,15 @@ def _gain(records: Records, full: list[Comparison]) -> Sentence:
         )
     parts = _clauses(found, with_numbers=True)
     metric = records.test_metric if found[0].score == "test" else "validation score"
+    where, many, interval = f"On {records.name}", f"{seeds} seeds", "95 % interval"
+    if found[0].where:
+        where += f", on {found[0].where}"
+        many, interval = f"{seeds} searches each", "95 % interval of the tuners' own chance"
+    elif records.draws is not None:
+        many = f"{seeds} data sets"
     head = (
-        f"On {records.name}, against {records.against} at the full budget ({seeds} seeds; median difference in "
-        f"{metric} with 95 % interval, negative = better)"
+        f"{where}, against {records.against} at the full budget ({many}; median difference in "
+        f"{metric} with {interval}, negative = better)"
     )
     return Sentence(f"{head}: {'; '.join(parts)}.", "gain", outcome)
 
@@ -161,16 +178,35 @@ def _clauses(found: list[Comparison], with_numbers: bool) -> list[str]:
     """One clause per outcome that occurs."""
     parts = []
     for outcome in OUTCOMES:
-        group = [c for c in found if c.outcome == outcome]
+        group = [c for c in found if c.spoken.outcome == outcome]
         if not group:
             continue
         names = [f"{c.tuner} ({_brief(c)})" if with_numbers else c.tuner for c in group]
         verb = "is" if len(group) == 1 else "are"
-        parts.append(f"{listing(names)} {verb} {outcome}")
+        parts.append(f"{listing(names)} {verb} {word(group[0])}")
     return parts
 
 
+def _about_data(workloads: Sequence[Records]) -> list[Sentence]:
+    """What replayed seeds that share a few data sets cannot say; nothing where every seed has data of its own."""
+    few = [w for w in workloads if w.draws is not None and not testable(w.draws)]
+    if not few:
+        return []
+    shared = list(dict.fromkeys((int(w.runs["seed"].nunique()), w.draws) for w in few))
+    counts = listing([f"{seeds} replayed seeds are searches on {draws} data sets" for seeds, draws in shared])
+    where = f" on {listing([w.name for w in few])}" if len(few) < len(workloads) else ""
+    last = these(few[0].draws or 1) if len({w.draws for w in few}) == 1 else "these data sets"
+    return [
+        Sentence(
+            f"About new data nothing is decided{where}: {counts}, and at least {MIN_SEEDS} are needed. What follows "
+            f"holds on {last}; intervals and p-values are of the tuners' own chance there.",
+            "data",
+        )
+    ]
+
+
 def _brief(c: Comparison) -> str:
+    c = c.spoken
     assert c.result is not None
     r = c.result
     size = (
@@ -187,7 +223,8 @@ def _early(records: Records, early: list[Comparison], random_points: bool) -> li
     if not found:
         return []
     outcome = found[0].outcome if len({c.outcome for c in found}) == 1 else None
-    text = f"At {found[0].at}: {'; '.join(_clauses(found, with_numbers=True))}"
+    at = f"At {found[0].at}{f' on {found[0].where}' if found[0].where else ''}"
+    text = f"{at}: {'; '.join(_clauses(found, with_numbers=True))}"
     if random_points and any(c.tuner == "bayesian_optimization" for c in found):
         text += "; bayesian_optimization has not left its random points by then, so it is random search"
     spent = (
@@ -238,12 +275,13 @@ def _which(records: Records, full: list[Comparison]) -> list[Sentence]:
     best = min(medians, key=medians.__getitem__)
     text = f"The lowest median {records.judged_by} score among these has {best} ({number(medians[best])})"
     if best == records.against:
-        beaten = [c.tuner for c in full if c.outcome == "worse"]
+        beaten = [c.tuner for c in full if c.spoken.outcome == "worse"]
         shown = f"shown to be ahead of {listing(beaten)}" if beaten else "not shown to be ahead of any of them"
     else:
-        ahead = any(c.tuner == best and c.outcome == "better" for c in full)
+        ahead = any(c.tuner == best and c.spoken.outcome == "better" for c in full)
         shown = f"shown to be ahead of {records.against}" if ahead else f"not shown to be ahead of {records.against}"
-    return [Sentence(f"{text}, {shown}.", "tuner")]
+    where = f" on {full[0].where}" if full and full[0].where else ""
+    return [Sentence(f"{text}, {shown}{where}.", "tuner")]
 
 
 def _cost(records: Records, costs: Costs | None) -> list[Sentence]:
@@ -286,7 +324,8 @@ def overall_verdict(judged: tuple[Judged, ...]) -> tuple[Sentence, ...]:
     """At most five sentences over all workloads; opposite results are stated per workload, never averaged.
 
     One workload: its own verdict. More: one sentence per primary tuner with a decision at the full budget (the first
-    three), one for those without any, one for the checkpoint, one on cost; the gain over the untuned configuration and
+    three), one for those without any, one for the checkpoint, one on cost; before them what shared data sets leave
+    undecided; the gain over the untuned configuration and
     the lowest medians where there is room.
     """
     if len(judged) <= 1:
@@ -301,24 +340,25 @@ def overall_verdict(judged: tuple[Judged, ...]) -> tuple[Sentence, ...]:
     family = {w.records.name: str(w.records.about.get("family") or w.records.name) for w in judged}
     full = [c for c in primary if c.at == FULL]
     tuners = list(dict.fromkeys(c.tuner for c in full))
-    decided = [t for t in tuners if any(c.tuner == t and c.outcome != "undecided" for c in full)]
+    decided = [t for t in tuners if any(c.tuner == t and c.spoken.outcome != "undecided" for c in full)]
     opening = [_across([c for c in full if c.tuner == t], family) for t in decided]
     opening += _undecided([c for c in full if c.tuner not in decided], bool(decided))
     needed = [
+        *_about_data([w.records for w in judged]),
         *opening[:3],
         *empty[:1],
         *_checkpoint(judged, [c for c in primary if c.at != FULL]),
         *_whole_cost(judged),
     ]
     extra = [*_gains(judged), *_lowest(judged, full)][: max(0, MOST_SENTENCES - len(needed))]
-    order = ("gain", "condition", "null", "tuner", "trials", "cost")
+    order = ("data", "gain", "condition", "null", "tuner", "trials", "cost")
     return tuple(sorted((*needed, *extra), key=lambda s: order.index(s.about)))[:MOST_SENTENCES]
 
 
 def _across(found: list[Comparison], family: Mapping[str, str]) -> Sentence:
     """One tuner with a decision on at least one workload."""
     c = found[0]
-    outcomes = {x.outcome for x in found}
+    outcomes = {x.spoken.outcome for x in found}
     head = f"{c.tuner} against {c.reference} at the full budget"
     if {"better", "worse"} <= outcomes:
         head = f"It depends on the workload: {head}"
@@ -328,7 +368,7 @@ def _across(found: list[Comparison], family: Mapping[str, str]) -> Sentence:
     families = len({family[c.workload] for c in found})
     if families < len(found):
         text += f" (siblings share their data: {len(found)} workloads, {families} independent)"
-    return Sentence(f"{text}.", "gain", c.outcome if len(outcomes) == 1 else None)
+    return Sentence(f"{text}.", "gain", c.outcome if len({x.outcome for x in found}) == 1 else None)
 
 
 def _undecided(found: list[Comparison], others: bool) -> list[Sentence]:
@@ -341,10 +381,11 @@ def _undecided(found: list[Comparison], others: bool) -> list[Sentence]:
     )
     where = " or ".join(workloads) if len(workloads) <= 3 else f"any one of {len(workloads)} workloads"
     text = f"At the full budget {who} shown to be better or worse than {found[0].reference} on {where}: with "
-    seeds = sorted({c.result.n for c in found if c.result})
-    text += f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
+    seeds = sorted({c.spoken.result.n for c in found if c.spoken.result})
+    pairs = "searches each" if any(c.where for c in found) else "seeds" if found[0].draws is None else "data sets"
+    text += f"{seeds[0]} {pairs}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} {pairs}"
     outcome: Outcome | None = None if others else "undecided"
-    tested = [(c.p_holm, c) for c in found if c.p_holm is not None]
+    tested = [(c.spoken.p_holm, c) for c in found if c.spoken.p_holm is not None]
     if not tested:
         return [Sentence(f"{text} there is no test (at least {MIN_SEEDS} are needed).", "gain", outcome)]
     closest = min(tested, key=lambda pair: pair[0])[1]
@@ -359,7 +400,7 @@ def _checkpoint(judged: tuple[Judged, ...], early: list[Comparison]) -> list[Sen
     """What is decided after the first few trials."""
     if not early:
         return []
-    decided = [c for c in early if c.outcome != "undecided"]
+    decided = [c for c in early if c.spoken.outcome != "undecided"]
     brief = len(decided) <= 3
     parts = [
         f"{t} is {_tally([c for c in decided if c.tuner == t], brief)}" for t in dict.fromkeys(c.tuner for c in decided)
@@ -409,7 +450,7 @@ def _lowest(judged: tuple[Judged, ...], full: list[Comparison]) -> list[Sentence
         if len(medians) > 1:
             best = min(medians, key=medians.__getitem__)
             parts.append(f"{best} on {w.records.name} ({number(medians[best])})")
-            ahead.append(any((c.workload, c.tuner, c.outcome) == (w.records.name, best, "better") for c in full))
+            ahead.append(any((c.workload, c.tuner, c.spoken.outcome) == (w.records.name, best, "better") for c in full))
     if not parts:
         return []
     shown = "" if any(ahead) else "; that alone shows no lead"
@@ -437,8 +478,8 @@ def _whole_cost(judged: tuple[Judged, ...]) -> list[Sentence]:
 def _tally(found: list[Comparison], with_numbers: bool) -> str:
     parts = []
     for outcome in OUTCOMES:
-        group = [c for c in found if c.outcome == outcome]
+        group = [c for c in found if c.spoken.outcome == outcome]
         if group:
             names = [f"{c.workload} ({_brief(c)})" if with_numbers else c.workload for c in group]
-            parts.append(f"{outcome} on {listing(names)}")
+            parts.append(f"{word(group[0])} on {listing(names)}")
     return listing(parts)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.comparisons import Comparison
+from hptune_bench.analysis.data_draws import testable
 from hptune_bench.analysis.frames import TRAINED_ONCE, Records
 from hptune_bench.analysis.questions import NOT_SEARCHES
 from hptune_bench.analysis.room import Room
@@ -67,17 +68,18 @@ def _random_points(records: Records) -> Found:
 
 def _few_seeds(records: Records, comparisons: tuple[Comparison, ...]) -> Found:
     pairs = [c.result.n for c in comparisons if c.primary and c.result is not None]
-    if not pairs:
-        return
+    if not pairs or not testable(records.draws):
+        return  # the verdict begins with what few data sets cannot say
     n, family = min(pairs), len(pairs)
     if n < MIN_SEEDS:
         common = "one common seed" if n == 1 else f"{n} common seeds"
         yield "few_seeds", f"Only {common}: no test is possible below {MIN_SEEDS}, so nothing is decided.", True
     elif 2 / 2**n * family >= ALPHA:
-        text = (
-            f"With {n} seeds and {family} primary comparisons even the clearest single difference cannot be significant"
+        seeds, more = (
+            ("seeds", "run more seeds") if records.draws is None else ("data sets", "more data draws are needed")
         )
-        yield "few_seeds", f"{text} after Holm's correction; run more seeds.", True
+        text = f"With {n} {seeds} and {family} primary comparisons even the clearest single difference cannot be"
+        yield "few_seeds", f"{text} significant after Holm's correction; {more}.", True
 
 
 def _nothing_to_win(room: Room | None) -> Found:

@@ -15,12 +15,14 @@ import pandas as pd
 from hptune_bench.analysis import Analysis, WorkloadAnalysis
 from hptune_bench.analysis.anytime import AXES, Axis, Score
 from hptune_bench.analysis.comparisons import Comparison
+from hptune_bench.analysis.data_draws import testable, these
 from hptune_bench.analysis.effort import efforts
 from hptune_bench.analysis.frames import TRAINED_ONCE
 from hptune_bench.analysis.questions import Question
 from hptune_bench.analysis.ranks import Ranks
 from hptune_bench.analysis.statistics import ALPHA
 from hptune_bench.analysis.sweep import first_sweep
+from hptune_bench.analysis.verdict import word
 from hptune_bench.report import mistakes, room, tables, text, truth
 from hptune_bench.report.blocks import Block, Code, Figure, Heading, Items, Prose, Section
 from hptune_bench.report.plots import curse, curves, pairs, space, times, words
@@ -177,8 +179,8 @@ def _name(kind: str, found: WorkloadAnalysis) -> str:
 
 def _seeds(found: WorkloadAnalysis) -> str:
     runs = found.records.runs
-    seeds = runs["seed"].nunique() if len(runs) else 0
-    return text.plural(int(seeds), "seed")
+    seeds = text.plural(int(runs["seed"].nunique() if len(runs) else 0), "seed")
+    return seeds if found.records.draws is None else f"{seeds} on {text.plural(found.records.draws, 'data set')}"
 
 
 def _axis(found: WorkloadAnalysis, wanted: Iterable[Axis], score: Score) -> Axis | None:
@@ -313,6 +315,8 @@ def _exact(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
 
 
 def _questions(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    if found.exact is not None:
+        return []  # answered exactly
     if not found.questions:
         return _reason(found, "questions")
     return [tables.questions(_name("questions", found), found.records, found.questions)]
@@ -428,9 +432,9 @@ def _paired(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                 name=_name("paired", found),
                 takeaway=_outcomes(ctx, shown),
                 detail=(
-                    f"One dot per data seed ({_seeds(found)}): {tables.metric_name(found.records)} of the tuner minus "
-                    f"that of {ctx.looks[shown[0].reference].label}; bar: median, line: its 95 % "
-                    f"interval{band}. An arrowhead at the rim is a failed run."
+                    f"One dot per {_dot(found)} ({_seeds(found)}): {tables.metric_name(found.records)} of the tuner "
+                    f"minus that of {ctx.looks[shown[0].reference].label}; bar: median, line: its 95 % "
+                    f"interval{_of_chance(shown[0])}{band}. An arrowhead at the rim is a failed run."
                 ),
                 alt=f"Dot plot of paired differences. {_outcomes(ctx, shown)}",
                 data=pairs.data(shown),
@@ -453,6 +457,15 @@ def _paired(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     return blocks or _reason(found, "comparisons")
 
 
+def _dot(found: WorkloadAnalysis) -> str:
+    return "data seed" if found.records.draws is None else "replayed seed"
+
+
+def _of_chance(item: Comparison) -> str:
+    """What an interval is of, where it is not of new data."""
+    return f" of the tuners' own chance on {item.where}" if item.where else ""
+
+
 def _tells(item: Comparison) -> bool:
     """Whether at least one run of a pair found something: two failures differ by nothing, and show nothing."""
     scores = item.differences[["tuner_score", "reference_score"]].to_numpy(float)
@@ -470,9 +483,10 @@ def _outcomes(ctx: Context, shown: Sequence[Comparison]) -> str:
     groups: dict[str, list[str]] = {}
     for item in shown:
         label = f"{ctx.looks[item.tuner].label} at {'the full budget' if item.trials is None else item.at}"
-        groups.setdefault(item.outcome, []).append(label)
+        groups.setdefault(word(item), []).append(label)
     references = {item.reference for item in shown}
     against = f"against {ctx.looks[shown[0].reference].label}" if len(references) == 1 else "of these"
+    against += f" on {shown[0].where}" if shown[0].where else ""
     undecided = len(groups.pop("undecided", []))
     if not groups:
         return text.sentence(f"{text.plural(undecided, 'comparison')} {against}, none decided")
@@ -492,14 +506,17 @@ def _ranks(ctx: Context) -> tuple[Block, ...]:
         f"{ctx.looks[best['tuner']].label} has the smallest mean rank, {text.number(best['mean_rank'], 3)}"
         + (f"; the intervals of {overlap} of {len(found.table) - 1} others overlap with its own" if overlap else "")
     )
+    over = "line: 95 % interval over the seeds of each workload"
+    if found.few_draws is not None:
+        over = f"no interval, because the ranks hold on {these(found.few_draws)} only; seeds of each workload"
     workloads = text.plural(len(ctx.workloads), "workload")
     seeds = " / ".join(dict.fromkeys(_seeds(w) for w in ctx.workloads))
     figure = Figure(
         name="ranks",
         takeaway=takeaway,
         detail=(
-            f"Mean rank by test score inside each (workload, seed), over {workloads}; line: 95 % interval "
-            f"over the seeds of each workload ({seeds}). {text.sentence(found.reason)}".strip()
+            f"Mean rank by test score inside each (workload, seed), over {workloads}; {over} ({seeds}). "
+            f"{text.sentence(found.reason)}".strip()
         ),
         alt=f"Dot plot of mean ranks. {takeaway}",
         data=found.table,
@@ -589,6 +606,8 @@ def _targets(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
 
 
 def _importance(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
+    if found.exact is not None:
+        return []  # an estimate beside what is known exactly helps nobody
     blocks: list[Block] = []
     shown = found.importance
     if shown is not None and len(shown.main):
@@ -621,7 +640,7 @@ def _importance(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                 takeaway=takeaway,
                 detail=(
                     f"Hollow: median over {_seeds(found)} of the typical score at this level; filled: median of the "
-                    "best score found there; lines: 95 % interval, cut at the rim; shaded: the untuned value."
+                    f"best score found there; {_level_lines(found)}shaded: the untuned value."
                 ),
                 alt=f"Typical and best score at each level of each hyperparameter. {takeaway}",
                 data=space.question_data(found.questions),
@@ -631,6 +650,10 @@ def _importance(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
         if any(len(question.matched) for question in found.questions):
             blocks.append(tables.matched(_name("matched", found), found.records, found.questions))
     return blocks
+
+
+def _level_lines(found: WorkloadAnalysis) -> str:
+    return "lines: 95 % interval, cut at the rim; " if testable(found.records.draws) else ""
 
 
 def _answers(questions: Sequence[Question]) -> str:
@@ -713,7 +736,8 @@ def _curse(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
         return _reason(found, "noise")
     blocks: list[Block] = []
     frame = noise.curse
-    if len(frame):
+    # A replay retrains nothing: it would look the same few trainings up again. Its table has the truth.
+    if len(frame) and not found.records.about.get("table"):
         frame = _ordered(ctx, frame)
         searches = frame[~frame["tuner"].isin(TRAINED_ONCE)]
         flattered = int((searches["low"] > 0).sum())

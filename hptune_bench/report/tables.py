@@ -14,6 +14,7 @@ from hptune_bench.analysis import WorkloadAnalysis
 from hptune_bench.analysis.anytime import AXES
 from hptune_bench.analysis.comparisons import Comparison
 from hptune_bench.analysis.costs import BreakEven, Costs
+from hptune_bench.analysis.data_draws import over_data, testable, these
 from hptune_bench.analysis.effort import Effort
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.importance import Importance
@@ -22,6 +23,7 @@ from hptune_bench.analysis.questions import Question
 from hptune_bench.analysis.ranks import Ranks
 from hptune_bench.analysis.statistics import median
 from hptune_bench.analysis.targets import Targets
+from hptune_bench.analysis.verdict import word
 from hptune_bench.report import text
 from hptune_bench.report.blocks import Cell, Table, table
 from hptune_bench.report.style import Look
@@ -78,6 +80,11 @@ def to_frame(shown: Table) -> pd.DataFrame:
 # --- the main table ------------------------------------------------------------------------------------------------
 
 
+def _over(records: Records) -> str:
+    """What a median is over."""
+    return "seeds" if records.draws is None else f"replayed seeds on {text.plural(records.draws, 'data set')}"
+
+
 def metric_name(records: Records) -> str:
     """The test metric in plain words."""
     return {"excess_loss": "excess loss", "test_score": "test score"}.get(
@@ -116,10 +123,16 @@ def main(name: str, found: WorkloadAnalysis, looks: Looks, tuners: Sequence[str]
         if records.excess
         else (f"validation score = {records.about.get('objective', 'objective')}")
     )
+    alike = "not distinguishable from the best at this number of seeds, which does not mean equal"
+    if not testable(records.draws):
+        alike = (
+            f"not told from the best by the runs on {these(records.draws or 1)}; which differ on new data, they cannot "
+            "tell"
+        )
     note = (
-        f"Median over seeds [lower quartile, upper quartile]; smaller is better. Test score = {metric_name(records)} "
-        f"of the selected model; {validation}. {_excess_words(raw)}"
-        f"Bold = best; {ALIKE} = not distinguishable from the best at this number of seeds, which does not mean equal. "
+        f"Median over {_over(records)} [lower quartile, upper quartile]; smaller is better. Test score = "
+        f"{metric_name(records)} of the selected model; {validation}. {_excess_words(raw)}"
+        f"Bold = best; {ALIKE} = {alike}. "
         f"Time = {_clock_words(has_stock)}."
     )
     return table(name, _caption(records, "The methods side by side"), columns, rows, note)
@@ -192,52 +205,57 @@ def _seeds(row: Any) -> Cell:
 
 
 def comparisons(name: str, records: Records, items: Sequence[Comparison], looks: Looks, caption: str) -> Table:
-    columns = [
-        "Method",
-        "Against",
-        "At",
-        "Outcome",
-        "Median difference",
-        "P(better)",
-        "Wins–ties–losses",
-        "p (Holm)",
-        "n",
-    ]
+    where = next((item.where for item in items if item.where), "")
+    columns = ["Method", "Against", "At", f"Outcome on {where}" if where else "Outcome", "Median difference"]
+    columns += ["P(better)", "Wins–ties–losses", "p (Holm)", "n", *(["On each data set"] if where else [])]
     rows = []
     for item in items:
-        result = item.result
+        result = item.spoken.result
+        head = [Cell(looks[item.tuner].label), Cell(looks[item.reference].label), Cell(item.at), Cell(word(item))]
         if result is None:
-            rows.append(
-                [
-                    Cell(looks[item.tuner].label),
-                    Cell(looks[item.reference].label),
-                    Cell(item.at),
-                    Cell(item.outcome),
-                    *[Cell(text.MISSING)] * 5,
-                ]
-            )
+            rows.append([*head, *[Cell(text.MISSING)] * (len(columns) - len(head))])
             continue
         span = result.interval
         rows.append(
             [
-                Cell(looks[item.tuner].label),
-                Cell(looks[item.reference].label),
-                Cell(item.at),
-                Cell(item.outcome),
+                *head,
                 measure(result.median_difference, span.low if span else math.nan, span.high if span else math.nan),
                 Cell(text.percent(result.probability), result.probability),
                 Cell(f"{result.wins}–{result.ties}–{result.losses}"),
-                Cell(text.probability(item.p_holm), item.p_holm),
+                Cell(text.probability(item.spoken.p_holm), item.spoken.p_holm),
                 count(result.n),
+                *([Cell(_on_each(item))] if where else []),
             ]
         )
     reasons = list(dict.fromkeys(item.reason for item in items if item.reason))
+    pairs = "data" if records.draws is None else "replayed"
     note = (
-        f"Difference in {metric_name(records)}, method − reference, paired by data seed: negative = the method is "
+        f"Difference in {metric_name(records)}, method − reference, paired by {pairs} seed: negative = the method is "
         "better; median [its 95 % interval]; signed-rank and sign test must agree; a failed run counts as "
-        "worst. Undecided is not a tie. " + " ".join(reasons)
+        f"worst. Undecided is not a tie. {_blocked(records, where)}" + " ".join(reasons)
     ).strip()
     return table(name, _caption(records, caption), columns, rows, note, text_columns=4)
+
+
+def _blocked(records: Records, where: str) -> str:
+    """What a pair, an interval and a p-value are of where replayed seeds share data sets; else nothing."""
+    if records.draws is None:
+        return ""
+    if not where:
+        return f"One pair for each of the {records.draws} data sets that the seeds share: the median there. "
+    return (
+        f"Interval and p are of the tuners' own chance on {where}: they say nothing about new data. Ahead, behind = in "
+        "more than half of the n runs. On each data set: the median difference there. "
+    )
+
+
+def _on_each(item: Comparison) -> str:
+    """The median difference on each data set."""
+    if not item.draws:
+        return text.MISSING
+    found = over_data(item.differences.set_index("seed")["difference"], item.draws)
+    places = text.decimals(float(np.ptp(found)) if np.isfinite(found).all() else 0.0, *found)
+    return ", ".join(text.signed(value, places) if math.isfinite(value) else text.number(value) for value in found)
 
 
 def ranks(found: Ranks, looks: Looks) -> Table:
@@ -245,7 +263,8 @@ def ranks(found: Ranks, looks: Looks) -> Table:
         [Cell(looks[row["tuner"]].label), measure(row["mean_rank"], row["low"], row["high"]), count(row["workloads"])]
         for _, row in found.table.iterrows()
     ]
-    note = f"1 = best test score; mean [95 % interval over seeds]. {found.reason}".strip()
+    interval = " [95 % interval over seeds]" if found.few_draws is None else f" over {these(found.few_draws)}"
+    note = f"1 = best test score; mean{interval}. {found.reason}".strip()
     return table("ranks", "Mean ranks over workloads", ["Method", "Mean rank", "Workloads"], rows, note)
 
 
@@ -534,7 +553,7 @@ def targets(name: str, records: Records, found: Targets, looks: Looks) -> Table:
         "Method",
         "Target",
         "Reached",
-        "Expected time [95 % interval]",
+        "Expected time [95 % interval]" if records.draws is None else "Expected time",
         "Speed-up over random search",
         "Speed-up over the hand-written loop",
     ]
@@ -587,7 +606,10 @@ def defaults(name: str, records: Records, found: Costs, looks: Looks) -> Table:
         "Runs that stock would have crashed",
         "n",
     ]
-    note = "Above 0 = the defaults cost quality. Wasted = spent on trials that failed or diverged."
+    chance = ""
+    if not testable(records.draws):
+        chance = f"Interval and outcome: of the tuners' own chance on {these(records.draws or 1)}. "
+    note = f"{chance}Above 0 = the defaults cost quality. Wasted = spent on trials that failed or diverged."
     return table(name, _caption(records, "What KerasTuner's defaults cost"), columns, rows, note)
 
 

@@ -195,7 +195,8 @@ def _seeds(name: str, advice: Sequence[SeedsNeeded], looks: Looks) -> Table:
     note = (
         "Truth: the outcome over all replayed seeds; equivalent where the median difference is smaller than the "
         "retraining noise. Right: share of resampled campaigns whose verdict is that. Seeds needed: from so many on, "
-        f"{text.percent(ENOUGH)} of campaigns are, corrected for the number of primary comparisons."
+        f"{text.percent(ENOUGH)} of campaigns are, corrected for the number of primary comparisons. As if the data of "
+        "each seed were one of the table's data sets, drawn at random: data that differ more need more seeds."
     )
     return table(name, "How many seeds are enough? (replayed)", columns, rows, note, text_columns=3)
 

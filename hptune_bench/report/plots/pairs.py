@@ -12,6 +12,7 @@ import pandas as pd
 from hptune_bench.analysis.comparisons import Comparison
 from hptune_bench.analysis.ranks import Diagram, Ranks
 from hptune_bench.analysis.statistics import ALPHA
+from hptune_bench.analysis.verdict import word
 from hptune_bench.report import text
 from hptune_bench.report.plots import canvas
 from hptune_bench.report.style import FAINT, GRID, INK, Look
@@ -24,7 +25,7 @@ def data(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     """One row per dot: the comparison's ``differences``, with its tuner, reference, checkpoint, median and interval."""
     frames = []
     for item in comparisons:
-        result, span = item.result, item.result.interval if item.result else None
+        result, span = item.spoken.result, item.spoken.result.interval if item.spoken.result else None
         frames.append(
             item.differences.assign(
                 tuner=item.tuner,
@@ -95,7 +96,7 @@ def _panel(axes: Any, items: Sequence[Comparison], looks: Mapping[str, Look], ma
 
 
 def _span(item: Comparison) -> list[float]:
-    span = item.result.interval if item.result else None
+    span = item.spoken.result.interval if item.spoken.result else None
     return [end for end in (span.low, span.high) if math.isfinite(end)] if span else []
 
 
@@ -133,8 +134,8 @@ def _row(axes: Any, row: int, item: Comparison, look: Look, edges: tuple[float, 
             clip_on=False,
             zorder=3,
         )
-    result = item.result
-    words: str = item.outcome
+    result = item.spoken.result
+    words = word(item)
     if result:
         middle = result.median_difference
         if result.interval and math.isfinite(middle):
@@ -143,8 +144,8 @@ def _row(axes: Any, row: int, item: Comparison, look: Look, edges: tuple[float, 
         if math.isfinite(middle):
             axes.plot([middle], [row], marker="|", markersize=15, markeredgewidth=2.6, color=INK, zorder=5)
         words += f", n = {result.n}"
-        if item.p_holm is not None:
-            words += f"\np = {text.probability(item.p_holm)} (Holm)".replace("= <", "< ")
+        if item.spoken.p_holm is not None:
+            words += f"\np = {text.probability(item.spoken.p_holm)} (Holm)".replace("= <", "< ")
     axes.annotate(
         words,
         (1, row),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -111,13 +112,11 @@ def _noise(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, An
 
 def _stock_clock(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
     """Have stock Keras measured by a process of its own, as a reader's search is: what this one keeps slows it down."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "hptune_bench.execution.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    ) as process:
+    command = [sys.executable, "-m", "hptune_bench.execution.worker"]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+    events: list[dict[str, Any]] = []
+    # A broken pipe: it died before it was asked anything.
+    with contextlib.suppress(BrokenPipeError), subprocess.Popen(command, **pipes) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for message in ({**task, "kind": "measurement"}, {"kind": "quit"}):

@@ -1,0 +1,74 @@
+"""The stock clock: what is measured, by whom, and that the parts of a trial are told apart."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from hptune_bench.execution import tasks
+from hptune_bench.training import stock_clock
+from hptune_bench.training.stock_clock import Cycle
+from hptune_bench.workloads.linear_regression import LinearRegression
+
+OPTIONS = {"points": 100}
+
+
+def cycle(before: float, epoch: float, checkpoint: float, after: float, improved: list[bool]) -> Cycle:
+    """A trial whose parts are known: what comes before and after its epochs, and the pauses to save weights."""
+    pauses = [epoch + checkpoint * better for better in improved]
+    ends = list(itertools.accumulate(pauses[:-1], initial=before + epoch))
+    return Cycle(ends[-1] + checkpoint * improved[-1] + after, tuple(ends), tuple(improved))
+
+
+def test_overhead_epochs_and_checkpoints_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    curves = itertools.cycle([[True, True, False, True], [True, False, False, False]])
+    for name, parts in (("plain_loop", (0.4, 0.3, 0.0, 0.1)), ("stock_search", (0.7, 0.3, 0.05, 0.6))):
+
+        def timed(workload: object, data: object, chosen: list[object], epochs: int, parts=parts) -> list[Cycle]:
+            return [cycle(*parts, next(curves)) for _ in chosen]
+
+        monkeypatch.setattr(stock_clock, name, timed)
+    rows = stock_clock.measure(LinearRegression(**OPTIONS))
+    assert {row["method"] for row in rows} == {"plain", "keras_tuner"}
+    for row in rows:
+        plain = row["method"] == "plain"
+        assert row["epoch_s"] == pytest.approx(0.3)
+        assert row["overhead_s"] == pytest.approx(0.5 if plain else 1.3)
+        assert row["checkpoint_s"] == pytest.approx(0.0 if plain else 0.05)
+
+
+def ask(folder: Path, workload: str) -> dict[str, str]:
+    task = {
+        "kind": "stock_clock",
+        "workload": workload,
+        "options": OPTIONS,
+        "folder": str(folder),
+        "path": "clock.json",
+    }
+    return tasks.perform(task, lambda event: None, lambda: False)
+
+
+def test_it_is_measured_by_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stock_clock, "measure", lambda workload: pytest.fail("measured in this process"))
+    assert ask(tmp_path, "linear_regression") == {"status": "done"}
+    rows = json.loads((tmp_path / "clock.json").read_text(encoding="utf-8"))
+    structures = {row["structure"] for row in rows}
+    assert len(structures) == 4, "the copied one, without normalisation, few units, SGD"
+    assert sorted((row["method"], row["structure"]) for row in rows) == sorted(
+        itertools.product(("plain", "keras_tuner"), structures)
+    )
+    assert all(row["epoch_s"] > 0 and row["overhead_s"] > 0 for row in rows)
+
+
+def test_what_goes_wrong_there_is_said_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = ask(tmp_path, "no_such_workload")
+    assert said["status"] == "error"
+    assert "no_such_workload" in said["reason"]
+    monkeypatch.setattr(tasks.sys, "executable", "/bin/false")
+    said = ask(tmp_path, "linear_regression")
+    assert said["status"] == "error"
+    assert "died" in said["reason"]
+    assert not (tmp_path / "clock.json").exists()

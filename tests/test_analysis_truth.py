@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 
@@ -15,12 +16,15 @@ from hptune_bench.analysis.exact_importance import anova, exact_importance, resp
 from hptune_bench.analysis.truth import (
     Scores,
     by_draws,
+    chance_of_each,
     components,
     equal_draws,
     expected_in_random_order,
     expected_random,
+    middle,
     places,
     proposal_weights,
+    random_order,
     retraining_sd,
     run_sources,
     scores_of,
@@ -64,6 +68,39 @@ def test_grid_in_random_order_against_all_orders(count: int, repeats: int, seed:
             shown.append(tests[found])
     assert expected_in_random_order(values, draws) == pytest.approx(np.mean(best))
     assert expected_in_random_order(values, draws, tests) == pytest.approx(np.mean(shown))
+
+
+@settings(max_examples=40, deadline=None)
+@given(few, st.integers(1, 4), st.integers(0, 99))
+def test_the_chance_of_each_training_to_be_the_best(values: list[int], draws: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    weights = rng.dirichlet(np.ones(len(values)))
+    seen = np.zeros(len(values))
+    for sequence in itertools.product(range(len(values)), repeat=draws):
+        seen[min(sequence, key=lambda i: values[i])] += math.prod(weights[i] for i in sequence)
+    chance = chance_of_each(np.array(values), weights, draws)
+    assert chance.sum() == pytest.approx(1)
+    assert chance == pytest.approx(seen)
+    order = random_order(rng.normal(size=(4, 2)), 4)
+    assert order.sum(axis=(1, 2)) == pytest.approx(np.ones(4))
+    assert order[-1].max(axis=1).sum() <= 1
+
+
+def test_the_middle_of_a_distribution() -> None:
+    assert middle(np.array([3.0, 1.0, 2.0]), np.array([0.2, 0.5, 0.3])) == 1.0
+    assert middle(np.array([3.0, 1.0, 2.0]), np.array([0.2, 0.4, 0.4])) == 2.0
+
+
+def test_what_learns_no_more_than_a_constant_has_failed() -> None:
+    """A network that collapses ends a little below or above the best constant predictor, or it explodes."""
+    validation = np.array([0.5, 0.98, 0.995, 1.0, 1.2, 1e20, np.inf, np.nan]).reshape(8, 1, 1)
+    scores = Scores(validation, validation, "validation", np.ones((8, 1, 1)), False, np.array([1.0]))
+    assert scores.fails.ravel().tolist() == [False, False, True, True, True, True, True, True]
+    assert scores.finite(validation).ravel().tolist() == [0.5, *[0.98] * 7]
+    unknown = dataclasses.replace(scores, caps=None)
+    assert unknown.fails.ravel().tolist() == [False] * 6 + [True] * 2
+    maximised = dataclasses.replace(scores, validation=-validation, caps=np.array([-0.99]))
+    assert maximised.fails.ravel().tolist() == [True, True, True, False, False, False, False, True]
 
 
 def test_random_order_with_ties_counts_each_once() -> None:
@@ -145,6 +182,8 @@ def test_random_search_lines_fall_to_the_best() -> None:
     assert np.nanmin(means) <= line["true"].iloc[-1] < np.nanmin(means) + 0.05
     assert line["epochs"].tolist() == [4.0 * n for n in line["draws"]]
     assert equal_draws(line["validation"].to_numpy(), -1.0) is None
+    assert line["median"].iloc[-1] in means
+    assert (line["median"] >= np.nanmin(means)).all()
 
 
 def test_trials_to_a_share_of_the_gain() -> None:
@@ -215,7 +254,10 @@ def test_anova_refuses_other_axes() -> None:
 
 def test_failing_and_scoring_are_two_questions() -> None:
     validation = np.array([[[1.0, 2.0]], [[np.inf, 9.0]], [[3.0, 4.0]]])
-    fails, ranks = responses(Scores(validation, validation, "validation", np.ones((3, 1, 2)), False), np.array([5.0]))
+    scores = Scores(validation, validation, "validation", np.ones((3, 1, 2)), False, np.array([5.0]))
+    fails, ranks = responses(scores)
+    # failures stand at the worst that did not fail
+    assert scores.finite(validation)[:, 0].tolist() == [[1, 2], [4, 4], [3, 4]]
     assert fails[:, 0].tolist() == [[0, 0], [1, 1], [0, 0]]
     assert ranks[:, 0].tolist() == [[0, 1 / 3], [0.5, 0.5], [2 / 3, 1]]
 

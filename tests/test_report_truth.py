@@ -17,6 +17,7 @@ from hptune_bench.tables import Table, configurations_of
 
 NAME = "linear_regression"
 TUNERS = ("untuned", "manual_sweep", "random_search", "bayesian_optimization")
+TABLE = {"file": f"{NAME}.parquet", "digest": "none", "definition": {"data_replicates": 3}}
 
 
 def table_of(campaign: Campaign) -> Table:
@@ -58,7 +59,7 @@ def table_of(campaign: Campaign) -> Table:
 def campaign() -> Campaign:
     made = synthetic_campaign(seeds=12, tuners=TUNERS, workloads=(NAME,), epochs=False)
     manifest = {**made.manifest, "workloads": {NAME: dict(made.manifest["workloads"][NAME])}}
-    manifest["workloads"][NAME] |= {"data_label": "replayed", "table": {"file": f"{NAME}.parquet", "digest": "none"}}
+    manifest["workloads"][NAME] |= {"data_label": "replayed", "table": TABLE}
     return dataclasses.replace(made, manifest=manifest)
 
 

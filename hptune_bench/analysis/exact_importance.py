@@ -1,9 +1,9 @@
 """What matters, exactly: functional ANOVA of a complete table, inside its space.
 
-Failing and scoring are two questions. ``failing`` decomposes the indicator "this training failed or ended no better
-than the best constant predictor" (0 or 1). ``scoring`` decomposes the rank of the score among the trainings of the
-same data draw that did not fail (0 best .. 1 worst; ranks, because losses span decades); a failed training gets the
-mean rank of the others, 0.5, so that it says nothing there.
+Failing and scoring are two questions. ``failing`` decomposes the indicator "this training diverged or learned no more
+than a constant" (0 or 1, see ``truth.Scores.fails``). ``scoring`` decomposes the rank of the score among the trainings
+of the same data draw that did not fail (0 best .. 1 worst; ranks, because losses span decades); a failed training gets
+the mean rank of the others, 0.5, so that it says nothing there.
 
 For every subset S of the hyperparameters the effect is the mean over the others minus all effects of smaller subsets,
 and V_S the mean square of it over the grid (uniform weight on levels). What is seen of V_S holds noise, which is taken
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hptune_bench.analysis.truth import Scores, finite, true_means
+from hptune_bench.analysis.truth import Scores, true_means
 from hptune_bench.search_space import Value
 from hptune_bench.tables import Table
 
@@ -154,14 +154,9 @@ def _f_tail(mean_square: float, error: float, freedom: int, error_freedom: int) 
     return float(f.sf(mean_square / error, freedom, error_freedom))
 
 
-def responses(scores: Scores, caps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(failing, scoring) as in the module's docstring, each (C, D, T).
-
-    Args:
-        caps: (D,) validation score of the best constant predictor on each draw, above the noise floor where scores are;
-            inf where it is not known.
-    """
-    fails = ~(scores.validation < caps[:, None])
+def responses(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
+    """(failing, scoring) as in the module's docstring, each (C, D, T)."""
+    fails = scores.fails
     ranks = np.full(scores.validation.shape, 0.5)
     for d in range(scores.validation.shape[1]):
         good = ~fails[:, d]
@@ -182,9 +177,7 @@ def exact_importance(table: Table, scores: Scores, untuned: dict[str, Value]) ->
     """
     names = tuple(table.levels)
     shape = tuple(len(values) for values in table.levels.values())
-    floors = np.array([facts.get("validation_noise", 0.0) if scores.excess else 0.0 for facts in table.facts])
-    caps = np.array([facts.get("cap", math.inf) for facts in table.facts], dtype=float) * table.sign - floors
-    fails, ranks = responses(scores, caps)
+    fails, ranks = responses(scores)
     failing, scoring = (anova(values.reshape(*shape, *values.shape[1:]), names) for values in (fails, ranks))
     varying = [name for name in names if len(table.levels[name]) > 1 and name in untuned]
     questions = tuple(_question(table, scores, fails, ranks, name, untuned[name]) for name in varying)
@@ -196,7 +189,8 @@ def _question(
 ) -> ExactQuestion:
     values = table.levels[name]
     at = _nearest(values, copied)
-    means = true_means(finite(scores.judged))
+    judged = scores.finite(scores.judged)
+    means = true_means(judged)
     means = np.where(fails.any(axis=(1, 2)), np.inf, means)
     level_of = np.array([values.index(configuration[name]) for configuration in table.configurations])
     levels = []
@@ -205,7 +199,7 @@ def _question(
         mine = np.flatnonzero(level_of == place)
         best = mine[means[mine].argmin()]
         best_at.append(int(best))
-        by_draw = finite(scores.judged)[best].mean(axis=1)
+        by_draw = judged[best].mean(axis=1)
         levels.append(
             Level(
                 value=value,
@@ -219,7 +213,7 @@ def _question(
     other = min((place for place in range(len(values)) if place != at), key=lambda place: levels[place].best)
     gap = levels[at].best - levels[other].best if math.isfinite(levels[at].best) else math.inf
     top = best_at[min(range(len(values)), key=lambda place: levels[place].best)]
-    training = finite(scores.judged)[top]
+    training = judged[top]
     noise = math.sqrt(float(training.var(axis=-1, ddof=1).mean())) if training.shape[-1] > 1 else 0.0
     numeric = isinstance(values[0], int | float) and not isinstance(values[0], bool)
     edge = numeric and len(values) > 2 and other in (0, len(values) - 1)

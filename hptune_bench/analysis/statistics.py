@@ -136,6 +136,12 @@ def median_p(differences: np.ndarray, alternative: Alternative = "two-sided") ->
     return max(signed_rank_p(differences, alternative), sign_p(differences, alternative))
 
 
+def equivalent_p(differences: np.ndarray, margin: float) -> float:
+    """p of "the median of the differences is at least the margin away from 0": the larger of two one-sided ones."""
+    d = np.asarray(differences, dtype=float)
+    return max(median_p(d - margin, "less"), median_p(d + margin, "greater"))
+
+
 def holm(p_values: np.ndarray) -> np.ndarray:
     """Holm's step-down adjusted p-values (Holm 1979), shape (m,), in the given order."""
     p = np.asarray(p_values, dtype=float)
@@ -214,9 +220,6 @@ def paired(a: np.ndarray, b: np.ndarray, margin: float | None = None) -> Paired:
     ranks = _midranks(np.abs(d))
     positive, negative = float(ranks[d > 0].sum()), float(ranks[d < 0].sum())
     tested = n >= MIN_SEEDS
-    equivalent = None
-    if tested and margin is not None:
-        equivalent = max(median_p(d - margin, "less"), median_p(d + margin, "greater"))
     return Paired(
         n=n,
         wins=int((d < 0).sum()),
@@ -225,7 +228,7 @@ def paired(a: np.ndarray, b: np.ndarray, margin: float | None = None) -> Paired:
         median_difference=float(median(d)),
         interval=median_interval(d),
         p=median_p(d) if tested else None,
-        p_equivalent=equivalent,
+        p_equivalent=equivalent_p(d, margin) if tested and margin is not None else None,
         margin=margin,
         probability=float(points.mean()),
         rank_biserial=(negative - positive) / (negative + positive) if positive + negative else 0.0,

@@ -19,11 +19,23 @@ import pandas as pd
 from hptune_bench.analysis.anytime import step_values
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.noise import Noise
-from hptune_bench.analysis.statistics import MIN_SEEDS, Outcome, median, outcome, paired, subtract
+from hptune_bench.analysis.statistics import (
+    MIN_SEEDS,
+    Outcome,
+    equivalent_p,
+    mean_interval,
+    median,
+    median_p,
+    outcome,
+    subtract,
+)
 from hptune_bench.levels import nearest
 from hptune_bench.search_space import Configuration
 from hptune_bench.tables import Table, selected
 
+LEARNED = 0.01
+"""A training that is not by this share better than the best constant predictor has failed: what collapses to a constant
+ends near that score, on either side of it."""
 TOP = (0.01, 0.05)
 """A run found something truly good if its choice is among these shares of all configurations."""
 
@@ -37,6 +49,8 @@ class Scores:
         judged: what it is judged by: the test score, or ``validation`` where there is no test split.
         judged_by: ``test`` or ``validation``.
         epochs: trained until early stopping.
+        caps: (D,) validation score of the best constant predictor on each draw, on the scale of ``validation``; None:
+            not known.
     """
 
     validation: np.ndarray
@@ -44,6 +58,23 @@ class Scores:
     judged_by: str
     epochs: np.ndarray
     excess: bool
+    caps: np.ndarray | None = None
+
+    @property
+    def fails(self) -> np.ndarray:
+        """(C, D, T): whether a training diverged or learned no more than a constant (``LEARNED``)."""
+        caps = np.full(self.validation.shape[1], math.inf) if self.caps is None else self.caps
+        with np.errstate(invalid="ignore"):
+            needed = np.where(np.isfinite(caps), caps - LEARNED * np.abs(caps), caps)
+        return np.asarray(~(self.validation < needed[:, None]))
+
+    def finite(self, values: np.ndarray) -> np.ndarray:
+        """``validation`` or ``judged`` with failures at the worst score of a training that did not fail.
+
+        As they are, two trainings that explode at 1e20 and at 1e3 would decide every mean between them.
+        """
+        good = ~self.fails & np.isfinite(values)
+        return np.where(good, values, values[good].max() if good.any() else 0.0)
 
 
 def scores_of(table: Table) -> Scores:
@@ -54,7 +85,9 @@ def scores_of(table: Table) -> Scores:
     validation = found.score - (np.array(floors)[:, None] if excess else 0.0)
     tested = bool(np.isfinite(found.test_score).any())
     judged = np.where(np.isnan(found.test_score), np.inf, found.test_score) if tested else validation
-    return Scores(validation, judged, "test" if tested else "validation", found.epochs, excess)
+    caps = np.array([facts.get("cap", math.inf * table.sign) for facts in table.facts], dtype=float) * table.sign
+    caps -= np.array(floors) if excess else 0.0
+    return Scores(validation, judged, "test" if tested else "validation", found.epochs, excess, caps)
 
 
 def true_means(scores: np.ndarray) -> np.ndarray:
@@ -164,70 +197,83 @@ def proposal_weights(table: Table, space: Sequence[Mapping[str, Any]]) -> np.nda
     return weights
 
 
+def chance_of_each(values: np.ndarray, weights: np.ndarray, draws: int) -> np.ndarray:
+    """Probability (N,) that each of N values is the best of ``draws`` independent draws with these weights (sum 1).
+
+    P(the best is v) = P(all >= v) - P(all > v), with P(all >= v) = (weight of values >= v)^n; a tie is shared by
+    weight, because the first of equals is kept.
+    """
+    _, place = np.unique(values, return_inverse=True)
+    weight = np.bincount(place, weights)
+    beyond = np.concatenate([np.cumsum(weight[::-1])[::-1], [0.0]]).clip(0.0, 1.0)
+    chance = beyond[:-1] ** draws - beyond[1:] ** draws
+    return np.asarray(weights * (chance / np.where(weight > 0, weight, 1.0))[place])
+
+
 def expected_random(values: np.ndarray, weights: np.ndarray, draws: int, shown: np.ndarray | None = None) -> float:
     """Exact expectation for the best of ``draws`` independent draws of values (N,) with these weights (sum 1).
 
-    E = sum over distinct v of shown(v) [P(all >= v) - P(all > v)], with P(all >= v) = (weight of values >= v)^n.
-
     Args:
         shown: (N,) what is averaged instead of the value itself: e.g. the test score of the draw that is best on
-            validation. Within a tie it is averaged by weight, because the first of them is kept.
+            validation.
     """
-    distinct, place = np.unique(values, return_inverse=True)
-    weight = np.bincount(place, weights)
-    worth = np.asarray(values if shown is None else shown, dtype=float) * weights
-    with np.errstate(invalid="ignore"):
-        average = np.bincount(place, np.where(weights > 0, worth, 0.0)) / np.where(weight > 0, weight, 1.0)
-    beyond = np.concatenate([np.cumsum(weight[::-1])[::-1], [0.0]]).clip(0.0, 1.0)
-    chance = beyond[:-1] ** draws - beyond[1:] ** draws
+    chance = chance_of_each(values, weights, draws)
     used = chance > 0
-    return float((average[used] * chance[used]).sum()) if len(distinct) else math.nan
+    return float((np.asarray(values if shown is None else shown, dtype=float)[used] * chance[used]).sum())
+
+
+def middle(values: np.ndarray, chance: np.ndarray) -> float:
+    """Median of a distribution: the smallest of the values (N,) up to which half of the chance (N,) lies."""
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(chance[order])
+    return float(values[order][np.searchsorted(below, 0.5 * below[-1])])
+
+
+def random_order(values: np.ndarray, most: int) -> np.ndarray:
+    """Chance that each result is the best after 1, ..., ``most`` of N configurations in random order, once each.
+
+    P(c is drawn, shows v and is the best of n) = n / N times the share of v in the results of c times P(n - 1 of the
+    others show more than v): e_n-1 of the shares G(v) of their results above v, over (N - 1 choose n - 1), e the
+    elementary symmetric polynomial: by a recursion over configurations, for all v and n at once. Ties between
+    configurations are shared.
+
+    Args:
+        values: (N, T), the T equally likely results of each configuration; most <= N.
+
+    Returns:
+        shape (most, N, T).
+    """
+    count, repeats = values.shape
+    found = np.empty((most, count, repeats))
+    share = np.arange(1, most + 1)[:, None] / count
+    for c in range(count):
+        others = np.delete(values, c, axis=0)
+        worst = (others[:, :, None] > values[c]).mean(axis=1)
+        equal = (others[:, :, None] >= values[c]).mean(axis=1)
+        found[:, c] = (_all_of(worst, most - 1) + _all_of(equal, most - 1)) / 2 * share / repeats
+    return found
 
 
 def expected_in_random_order(values: np.ndarray, draws: int, shown: np.ndarray | None = None) -> float:
-    """Exact expectation for the best after ``draws`` of N configurations in random order, each trained once.
-
-    values: (N, T), the T equally likely results of each configuration; draws <= N. With G_c(v) the share of the
-    results of c that are above v, P(best > v) = e_n(G_1, ..., G_N) / (N choose n), e_n the elementary symmetric
-    polynomial: computed by the recursion over configurations, for all v at once. ``shown`` (N, T) as in
-    ``expected_random``; for it, ties between configurations are averaged.
-    """
-    count, _ = values.shape
-    distinct, place = np.unique(values, return_inverse=True)
-    place = place.reshape(values.shape)
-    if shown is None:
-        above = (values[:, :, None] > distinct).mean(axis=1)  # (N, V)
-        survival = np.concatenate([[1.0], _all_of(above, draws)])
-        chance = survival[:-1] - survival[1:]
-        used = chance > 1e-15
-        return float((distinct[used] * chance[used]).sum())
-    # P(configuration c is drawn, shows v and is the best): c's own share times that of the others being above
-    total = 0.0
-    for c in range(count):
-        others = np.delete(values, c, axis=0)
-        own = np.unique(values[c])
-        worst = (others[:, :, None] > own).mean(axis=1)
-        equal = (others[:, :, None] >= own).mean(axis=1)
-        chance = (_all_of(worst, draws - 1) + _all_of(equal, draws - 1)) / 2 * draws / count
-        for value, p in zip(own, chance, strict=True):
-            mine = values[c] == value
-            if p > 0:
-                total += float(p * mine.mean() * shown[c][mine].mean())
-    return total
+    """Exact expectation for the best after ``draws`` of N configurations in random order: values (N, T), see
+    ``random_order``; ``shown`` (N, T) as in ``expected_random``."""
+    return float((random_order(values, draws)[-1] * (values if shown is None else shown)).sum())
 
 
-def _all_of(shares: np.ndarray, draws: int) -> np.ndarray:
-    """(N, V) probabilities per configuration to (V,): mean over all subsets of ``draws`` of their product."""
+def _all_of(shares: np.ndarray, most: int) -> np.ndarray:
+    """(N, V) probabilities per configuration to (most + 1, V): for each n up to ``most`` the mean over all subsets of n
+    of their product; NaN beyond N."""
     count, points = shares.shape
-    means = np.zeros((draws + 1, points))
+    means = np.zeros((most + 1, points))
     means[0] = 1.0
     # means[j] = e_j / (i choose j) after i configurations; the recursion in this scale never overflows
     for i, share in enumerate(shares, start=1):
-        sizes = np.arange(1, min(i, draws) + 1)[:, None]
+        sizes = np.arange(1, min(i, most) + 1)[:, None]
         means[1 : len(sizes) + 1] = (
             means[1 : len(sizes) + 1] * (i - sizes) / i + means[: len(sizes)] * share * sizes / i
         )
-    return means[draws] if draws <= count else np.full(points, math.nan)
+    means[count + 1 :] = math.nan
+    return means
 
 
 # --- replayed runs against the truth -------------------------------------------------------------------------------
@@ -255,13 +301,16 @@ class TunerTruth:
         runs: finished runs that found something.
         regret: true mean of the choice - best true mean there is, of the score that judges; regret_low, regret_high:
             quartiles.
-        top: share of runs whose choice is truly among the best 1 % and 5 %, by share.
-        curse: selected validation score - the choice's true mean on validation: negative = it flattered itself.
-        sources: shares of the variance of the final score, see ``run_sources``.
+        top: how many runs chose truly among the best 1 % and 5 %, by share.
+        can_fail: how many runs chose a configuration of which some training in the table fails.
+        curse: selected validation score - the choice's true mean on validation: negative = it flattered itself;
+            curse_low, curse_high: quartiles.
+        sources: shares of the variance of the final score, see ``run_sources``, over the runs whose choice never fails.
         half, nine_tenths: trials after which the median run has half and nine tenths of the reachable gain: the way
             from the untuned configuration's true mean to the best; None: never in this budget.
         equal_random: proposals after which random search is expected to choose as well as this tuner on average;
-            None: more than ``MOST_SHOWN``.
+            None: more than ``MOST_SHOWN``. equal_low, equal_high: the same for the ends of the t interval of that
+            average over runs; None as before, or where there is one run.
         trials: median trials of a run.
     """
 
@@ -270,12 +319,17 @@ class TunerTruth:
     regret: float
     regret_low: float
     regret_high: float
-    top: Mapping[float, float]
+    top: Mapping[float, int]
+    can_fail: int
     curse: float
+    curse_low: float
+    curse_high: float
     sources: Mapping[str, float]
     half: int | None
     nine_tenths: int | None
     equal_random: int | None
+    equal_low: int | None
+    equal_high: int | None
     trials: float
 
 
@@ -329,7 +383,8 @@ class SeedsNeeded:
 def seeds_needed(
     tuner: str, reference: str, differences: np.ndarray, margin: float | None, family: int = 1
 ) -> SeedsNeeded | None:
-    """Resample campaigns of so many seeds from replayed runs and judge each by the report's own rule.
+    """Resample campaigns of so many seeds from replayed runs (with replacement: the runs stand for all that could have
+    been) and judge each by the report's own rule.
 
     Args:
         differences: (n,) paired by seed. None is returned below 2 x the smallest campaign.
@@ -343,13 +398,13 @@ def seeds_needed(
     truth: Outcome = "equivalent" if same else "better" if center < 0 else "worse" if center > 0 else "undecided"
     rng = np.random.default_rng(len(differences))
     right = {}
-    for count in (n for n in SEED_COUNTS if n <= len(differences)):
+    for count in SEED_COUNTS:
         found = []
         for _ in range(CAMPAIGNS):
-            drawn = rng.choice(differences, count, replace=False)
-            result = paired(drawn, np.zeros(count), margin)
-            p, p_equivalent = (None if v is None else min(1.0, v * family) for v in (result.p, result.p_equivalent))
-            found.append(outcome(p, p_equivalent, result.median_difference) == truth)
+            drawn = rng.choice(differences, count)
+            p = min(1.0, family * median_p(drawn))
+            p_equivalent = None if margin is None else min(1.0, family * equivalent_p(drawn, margin))
+            found.append(outcome(p, p_equivalent, float(median(drawn))) == truth)
         right[count] = float(np.mean(found))
     steady = None
     for count in reversed(right):
@@ -361,29 +416,37 @@ def seeds_needed(
 
 def by_draws(scores: Scores, weights: np.ndarray, most: int) -> pd.DataFrame:
     """Random search on the table, exactly: columns draws, epochs (that they cost on average), validation (expected best
-    score after so many proposals) and true (expected true mean, of the score that judges, of the configuration that
-    validation selects); averaged over data draws.
+    score after so many proposals), true and median (expectation and median of the true mean, of the score that judges,
+    of the configuration that validation selects); over data draws alike.
 
-    Failed trainings enter as the worst finite score of their data draw: an expectation over infinity says nothing.
+    Failed trainings enter as ``Scores.finite`` has them: an expectation over infinity says nothing.
     """
-    _, draws, repeats = scores.validation.shape
+    repeats = scores.validation.shape[2]
     spread = np.repeat(weights / repeats, repeats)
-    means = np.repeat(true_means(finite(scores.judged)), repeats)
-    epochs = float((scores.epochs.mean(axis=(1, 2)) * weights).sum())
-    rows = []
-    for n in range(1, most + 1):
-        found = []
-        for d in range(draws):
-            validation = finite(scores.validation[:, d]).ravel()
-            found.append((expected_random(validation, spread, n), expected_random(validation, spread, n, means)))
-        rows.append((n, n * epochs, *np.mean(found, axis=0)))
-    return pd.DataFrame(rows, columns=["draws", "epochs", "validation", "true"])
+    by_draw = [values.ravel() for values in np.moveaxis(scores.finite(scores.validation), 1, 0)]
+    chance = np.array([[chance_of_each(values, spread, n) for values in by_draw] for n in range(1, most + 1)])
+    means = np.repeat(true_means(scores.finite(scores.judged)), repeats)
+    return _lines_of(chance, np.array(by_draw), means, float((scores.epochs.mean(axis=(1, 2)) * weights).sum()))
 
 
-def finite(values: np.ndarray) -> np.ndarray:
-    """Failures replaced by the worst finite value; all 0 if there is none."""
-    known = np.isfinite(values)
-    return np.where(known, values, values[known].max() if known.any() else 0.0)
+def _lines_of(chance: np.ndarray, validation: np.ndarray, means: np.ndarray, epochs: float) -> pd.DataFrame:
+    """The columns of ``by_draws``.
+
+    Args:
+        chance: (n, D, trainings) that each training is the best on each data draw. validation: (D, trainings).
+        means: (trainings,) true means. epochs: of one training.
+    """
+    most, draws, _ = chance.shape
+    pooled = chance.mean(axis=1)
+    return pd.DataFrame(
+        {
+            "draws": np.arange(1, most + 1),
+            "epochs": np.arange(1, most + 1) * epochs,
+            "validation": (chance * validation).sum(axis=(1, 2)) / draws,
+            "true": pooled @ means,
+            "median": [middle(means, row) for row in pooled],
+        }
+    )
 
 
 def with_table_noise(noise: Noise, records: Records, table: Table) -> Noise:
@@ -431,11 +494,11 @@ class Truth:
         failing: share of all trainings of the table that failed.
         noise: of the score that judges, over the configurations among the best 5 % (at least ten) that never fail;
             None where there are fewer than two.
-        random: exact expectation of random search, see ``by_draws``.
-        grid: exact expectation of the hand-picked grid in random order, columns as in ``random``.
+        random: exact expectation and median of random search, see ``by_draws``.
+        grid: the same of the hand-picked grid in random order, columns as in ``random``.
         grid_size: its points.
-        lines: mean over runs of the true mean of each tuner's incumbent after so many epochs: columns tuner, epochs,
-            true; NaN while some run has found nothing.
+        lines: the true mean of each tuner's incumbent after so many epochs: columns tuner, epochs, true (mean over
+            runs; NaN while some run has found nothing) and median (over runs; NaN while half have found nothing).
         tuners: in reporting order.
         seeds: advice for each pair of a primary tuner and a reference, at the full budget.
     """
@@ -466,8 +529,9 @@ def truth(records: Records, table: Table, margin: float | None) -> Truth:
     """
     scores = scores_of(table)
     space = records.about.get("space") or ()
-    means, validation_means = true_means(finite(scores.judged)), true_means(finite(scores.validation))
-    failing = ~np.isfinite(scores.validation)
+    judged = scores.finite(scores.judged)
+    means, validation_means = true_means(judged), true_means(scores.finite(scores.validation))
+    failing = scores.fails
     means[failing.any(axis=(1, 2))] = np.inf  # what can fail is not the best
     best = int(means.argmin())
     chosen = np.flatnonzero(means <= np.sort(means)[min(len(means), max(10, math.ceil(0.05 * len(means)))) - 1])
@@ -494,7 +558,7 @@ def truth(records: Records, table: Table, margin: float | None) -> Truth:
         random=line,
         grid=grid,
         grid_size=len(_hand_picked(records, table)),
-        lines=_lines(records, number, true_means(finite(scores.judged))),
+        lines=_lines(records, number, true_means(judged)),
         tuners=tuners,
         seeds=_advice(records, margin),
     )
@@ -511,18 +575,14 @@ def _hand_picked(records: Records, table: Table) -> np.ndarray:
 
 
 def _grid(scores: Scores, points: np.ndarray) -> pd.DataFrame:
-    means = np.repeat(true_means(finite(scores.judged))[points, None], scores.validation.shape[2], axis=1)
-    epochs = float(scores.epochs[points].mean()) if len(points) else math.nan
-    rows = []
-    for n in range(1, min(len(points), MOST_SHOWN) + 1):
-        if not (n in (1, 2, 5) or n % 10 == 0 or n == len(points)):
-            continue
-        found = []
-        for d in range(scores.validation.shape[1]):
-            validation = finite(scores.validation[:, d])[points]
-            found.append((expected_in_random_order(validation, n), expected_in_random_order(validation, n, means)))
-        rows.append((n, n * epochs, *np.mean(found, axis=0)))
-    return pd.DataFrame(rows, columns=["draws", "epochs", "validation", "true"])
+    """As ``by_draws``, of these configurations in random order."""
+    if not len(points):
+        return pd.DataFrame(columns=["draws", "epochs", "validation", "true", "median"], dtype=float)
+    by_draw = np.moveaxis(scores.finite(scores.validation)[points], 1, 0)
+    most, repeats = min(len(points), MOST_SHOWN), scores.validation.shape[2]
+    chance = np.stack([random_order(values, most).reshape(most, -1) for values in by_draw], axis=1)
+    means = np.repeat(true_means(scores.finite(scores.judged))[points], repeats)
+    return _lines_of(chance, by_draw.reshape(len(by_draw), -1), means, float(scores.epochs[points].mean()))
 
 
 def _tuner(
@@ -543,11 +603,14 @@ def _tuner(
         return None
     chosen = last["configuration"].map(number).to_numpy(dtype=int)
     finals = records.finals(tuner).reindex(last.index).to_numpy(dtype=float)
-    safe = true_means(finite(scores.judged))
+    judged = scores.finite(scores.judged)
+    safe, fails = true_means(judged), np.asarray(scores.fails.any(axis=(1, 2)))[chosen]
     regret = safe[chosen] - means.min()
-    known = np.isfinite(finals) & np.isfinite(scores.judged[chosen]).all(axis=(1, 2))
+    known = np.isfinite(finals) & ~fails
     draw = ((last.index.to_numpy() - 1) % scores.judged.shape[1])[known]
     curse = last["validation"].to_numpy(dtype=float) - validation_means[chosen]
+    curve = line["true"].to_numpy()
+    ends = mean_interval([safe[chosen]]) if len(chosen) > 1 else None
     gain = _gains(kept, number, safe, untuned, means.min(), int(trials["trial"].max()))
     return TunerTruth(
         tuner=tuner,
@@ -555,12 +618,17 @@ def _tuner(
         regret=float(median(regret)),
         regret_low=quartile(regret, 0.25),
         regret_high=quartile(regret, 0.75),
-        top={share: float(truly_best(means, share)[chosen].mean()) for share in TOP},
+        top={share: int(truly_best(means, share)[chosen].sum()) for share in TOP},
+        can_fail=int(fails.sum()),
         curse=float(median(curse)),
-        sources=run_sources(finals[known], chosen[known], draw, finite(scores.judged)) if known.sum() > 1 else {},
+        curse_low=quartile(curse, 0.25),
+        curse_high=quartile(curse, 0.75),
+        sources=run_sources(finals[known], chosen[known], draw, judged) if known.sum() > 1 else {},
         half=trials_to(gain, 0.5) if gain is not None else None,
         nine_tenths=trials_to(gain, 0.9) if gain is not None else None,
-        equal_random=equal_draws(line["true"].to_numpy(), float(safe[chosen].mean())),
+        equal_random=equal_draws(curve, float(safe[chosen].mean())),
+        equal_low=equal_draws(curve, ends.high) if ends else None,
+        equal_high=equal_draws(curve, ends.low) if ends else None,
         trials=float(trials.groupby("seed")["trial"].max().median()),
     )
 
@@ -581,9 +649,10 @@ def _lines(records: Records, number: Mapping[str, int], means: np.ndarray) -> pd
             )
             for _, run in kept.groupby("seed")
         ]
-        mean = np.mean(rows, axis=0)
-        parts.append(pd.DataFrame({"tuner": tuner, "epochs": grid, "true": np.where(np.isfinite(mean), mean, np.nan)}))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["tuner", "epochs", "true"])
+        both = np.array([np.mean(rows, axis=0), median(np.array(rows).T)])
+        mean, half = np.where(np.isfinite(both), both, np.nan)
+        parts.append(pd.DataFrame({"tuner": tuner, "epochs": grid, "true": mean, "median": half}))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["tuner", "epochs", "true", "median"])
 
 
 def _gains(

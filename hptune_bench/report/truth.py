@@ -9,7 +9,8 @@ import pandas as pd
 
 from hptune_bench.analysis import WorkloadAnalysis
 from hptune_bench.analysis.exact_importance import ExactImportance, show
-from hptune_bench.analysis.truth import ENOUGH, TOP, SeedsNeeded, Truth, TunerTruth
+from hptune_bench.analysis.targets import wilson
+from hptune_bench.analysis.truth import CAMPAIGNS, ENOUGH, TOP, SeedsNeeded, Truth, TunerTruth
 from hptune_bench.report import text
 from hptune_bench.report.blocks import Block, Cell, Figure, Items, Prose, Table, table
 from hptune_bench.report.plots import truth as plots
@@ -87,9 +88,10 @@ def _best(true: Truth, score: str) -> str:
     count, draws, trainings = true.scores.judged.shape
     return (
         f"The table holds {count:,} configurations, each trained {trainings} times on each of {draws} data draws. The "
-        f"best mean {score} is {text.number(true.best_score)}, of {values}; {text.percent(true.failing)} of all "
-        f"trainings fail; the best {sizes} configurations. Replayed seeds beyond {draws} repeat these data draws: what "
-        "follows is exact about them, and says little about others."
+        f"best mean {score} is {text.number(true.best_score)}, of {values}. The best {sizes} configurations. "
+        f"{text.percent(true.failing)} of all trainings fail: they diverge, or learn no more than a constant (the best "
+        f"constant predictor, within 1 %). Replayed seeds beyond {draws} repeat these data draws: what follows is "
+        "exact about them, and says little about others."
     )
 
 
@@ -135,8 +137,9 @@ def _tuners(name: str, true: Truth, looks: Looks, score: str) -> Table:
         [
             Cell(looks[item.tuner].label),
             Cell(text.interval(item.regret, item.regret_low, item.regret_high), item.regret),
-            *(Cell(text.percent(item.top[share]), item.top[share]) for share in TOP),
-            Cell(text.number(item.curse, 3), item.curse),
+            *(_part(item.top[share], item.runs) for share in TOP),
+            _part(item.can_fail, item.runs),
+            Cell(text.interval(item.curse, item.curse_low, item.curse_high), item.curse),
             Cell(_shares(item)),
             _trials(item.half),
             _trials(item.nine_tenths),
@@ -146,13 +149,24 @@ def _tuners(name: str, true: Truth, looks: Looks, score: str) -> Table:
         for item in true.tuners
     ]
     columns = ["Method", "Regret", *(f"Truly in the best {text.percent(share)}" for share in TOP)]
-    columns += ["Flattery", "Tuner / data / training", "Trials to half", "to nine tenths", "Random search needs", "n"]
+    columns += [
+        "Chose what can fail",
+        "Flattery",
+        "Tuner / data / training",
+        "Trials to half",
+        "to nine tenths",
+        "Random search needs",
+        "n",
+    ]
     note = (
-        f"Regret: true mean {score} of the choice minus the best there is, median [quartiles] over runs. Flattery: "
-        "selected validation score minus the choice's true mean, below 0 = it looked better than it is. Tuner / data / "
-        "training: shares of the variance of the final score. Trials to half and to nine tenths of what can be gained "
-        "over the untuned configuration, in truth, by the median run. Random search needs: proposals after which it "
-        "is expected (exactly) to choose as well as this method on average, and how many times its own trials that is."
+        f"Regret: true mean {score} of the choice minus the best there is, median [quartiles] over runs. Truly in the "
+        "best, chose what can fail (some training of it in the table fails): share of runs [95 % interval of the "
+        "tuner's own chance on the table's data]. Flattery: selected validation score minus the choice's true mean, "
+        "below 0 = it looked better than it is, median [quartiles]. Tuner / data / training: shares of the variance of "
+        "the final score among runs whose choice never fails (below 0: it evens out another). Trials to half and to "
+        "nine tenths of what can be gained over the untuned configuration, in truth, by the median run. Random search "
+        "needs: proposals after which it is expected (exactly) to choose as well as this method on average [for the "
+        "ends of that average's 95 % interval, of the tuner's own chance], and how many times its own trials that is."
     )
     return table(name, "Against the truth (replayed)", columns, rows, note)
 
@@ -168,10 +182,19 @@ def _trials(count: int | None) -> Cell:
     return Cell(f"{count:,}" if count else "never", count or math.inf)
 
 
+def _part(count: int, runs: int) -> Cell:
+    """A share of runs, with its interval."""
+    low, high = wilson(count, runs)
+    return Cell(f"{text.percent(count / runs)} [{100 * low:.0f}, {100 * high:.0f}]", count / runs)
+
+
 def _random(item: TunerTruth, most: int) -> Cell:
-    if item.equal_random is None:
-        return Cell(f"more than {most}", math.inf)
-    return Cell(f"{item.equal_random} ({item.equal_random / item.trials:.1f}×)", item.equal_random)
+    def words(count: int | None) -> str:
+        return f">{most}" if count is None else f"{count}"
+
+    ends = f" [{words(item.equal_low)}, {words(item.equal_high)}]" if item.runs > 1 else ""
+    times = f" ({item.equal_random / item.trials:.1f}×)" if item.equal_random is not None else ""
+    return Cell(f"{words(item.equal_random)}{times}{ends}", item.equal_random or math.inf)
 
 
 def _seeds(name: str, advice: Sequence[SeedsNeeded], looks: Looks) -> Table:
@@ -194,8 +217,8 @@ def _seeds(name: str, advice: Sequence[SeedsNeeded], looks: Looks) -> Table:
     columns.append("Seeds needed")
     note = (
         "Truth: the outcome over all replayed seeds; equivalent where the median difference is smaller than the "
-        "retraining noise. Right: share of resampled campaigns whose verdict is that. Seeds needed: from so many on, "
-        f"{text.percent(ENOUGH)} of campaigns are, corrected for the number of primary comparisons. As if the data of "
+        f"retraining noise. Right: share of {CAMPAIGNS} resampled campaigns whose verdict is that. Seeds needed: from "
+        f"so many on, {text.percent(ENOUGH)} of campaigns are, corrected for the number of primary comparisons. As if the data of "
         "each seed were one of the table's data sets, drawn at random: data that differ more need more seeds."
     )
     return table(name, "How many seeds are enough? (replayed)", columns, rows, note, text_columns=3)
@@ -225,8 +248,8 @@ def _effects(name: str, exact: ExactImportance) -> Table:
         for _, row in shown.iterrows()
     ]
     note = (
-        "Share of the variance of a single training. Failing: it diverged or ended no better than the best constant "
-        "predictor (0 or 1). Scoring: its rank among those that did not fail, in which a failed one counts as the mean "
+        "Share of the variance of a single training. Failing: it diverged or learned no more than a constant (0 "
+        "or 1). Scoring: its rank among those that did not fail, in which a failed one counts as the mean "
         "rank. = 0: zero within noise (F test against the data draws, 5 %). Exact inside this space."
     )
     return table(name, "Exact importance (replayed)", ["Hyperparameters", "Failing", "Scoring"], rows, note)
@@ -236,28 +259,29 @@ def _share(row: pd.Series, part: str) -> Cell:
     value = float(row[part])
     if math.isnan(value):
         return Cell(text.MISSING)
-    return Cell(f"{100 * value:.1f} %", value, mark="= 0" if bool(row[f"{part}_zero"]) else "")
+    return Cell(f"{round(100 * value, 1) + 0.0:.1f} %", value, mark="= 0" if bool(row[f"{part}_zero"]) else "")
 
 
 # --- figures -------------------------------------------------------------------------------------------------------
 
 
 def _lines(name: str, true: Truth, looks: Looks, title: str, corner: str, score: str) -> Figure:
-    ends = true.lines.dropna().groupby("tuner", sort=False)["true"].last()
-    best = str(ends.idxmin()) if len(ends) else ""
     takeaway = f"The best mean {score} there is: {text.number(true.best_score)}"
-    if best:
-        takeaway += f"; {looks[best].label} ends nearest, at {text.number(float(ends[best]))} on average"
+    if true.tuners:
+        best = min(true.tuners, key=lambda item: item.regret)
+        at = text.number(true.best_score + best.regret)
+        takeaway += f"; the median run of {looks[best.tuner].label} ends nearest, at {at}"
     runs = max((item.runs for item in true.tuners), default=0)
     grid = f"; dash-dotted: the hand-picked grid of {true.grid_size} points in random order" if len(true.grid) else ""
     return Figure(
         name=name,
         takeaway=text.sentence(takeaway),
         detail=(
-            f"True mean {score} of the best trial so far, mean over {text.plural(runs, 'replayed run')} each, "
-            "free of a trial's own luck. "
-            f"Grey, exact expectations: dashed: random search{grid}; dotted: the best there is. Failed trainings count "
-            "as the worst finite score; the score axis leaves out what lay above it in the first tenth."
+            f"True mean {score} of the best trial so far, free of a trial's own luck, over "
+            f"{text.plural(runs, 'replayed run')} each: above the median run, below the mean, which a few runs lift "
+            f"that chose what can fail. Grey, exact: dashed: random search{grid}; dotted: the best there is. Failed "
+            "trainings count as the worst score of one that did not; the score axes leave out what lay above them in "
+            "the first tenth."
         ),
         alt=f"True mean of each method over epochs, beside exact expectations. {takeaway}",
         data=plots.line_data(true),

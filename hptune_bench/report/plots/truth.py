@@ -18,47 +18,58 @@ MOST_EFFECTS = 12
 COLORS = {"failing": "#d55e00", "scoring": "#0072b2"}
 
 
+PANELS = {"median": "the median run", "true": "mean over runs"}
+
+
 def line_data(true: Truth) -> pd.DataFrame:
-    """Columns line, epochs, true."""
-    parts = [true.lines.rename(columns={"tuner": "line"})]
+    """Columns line, epochs, true, median: see ``Truth.lines``."""
+    columns = ["line", "epochs", "true", "median"]
+    parts = [true.lines.rename(columns={"tuner": "line"})[columns]]
     for name, frame in (("exact: random search", true.random), ("exact: hand-picked grid", true.grid)):
         if len(frame):
-            parts.append(pd.DataFrame({"line": name, "epochs": frame["epochs"], "true": frame["true"]}))
-    parts.append(pd.DataFrame({"line": ["exact: best"], "epochs": [0.0], "true": [true.best_score]}))
-    return pd.concat(parts, ignore_index=True)
+            parts.append(frame.assign(line=name)[columns])
+    best = {"line": ["exact: best"], "epochs": [0.0], "true": [true.best_score], "median": [true.best_score]}
+    return pd.concat([*parts, pd.DataFrame(best)], ignore_index=True)
 
 
 def draw_lines(true: Truth, looks: Mapping[str, Look], title: str, corner: str, score: str) -> Any:
-    """Truth about each tuner's incumbent over epochs; grey: exact expectations and the best there is."""
-    figure = canvas.new(4.6, left=0.8, right=2.6, bottom=0.55, top=0.4)
-    axes = figure.add_subplot()
+    """Truth about each tuner's incumbent over epochs, of the median run and on average; grey: what is exact."""
+    figure = canvas.new(7.2, left=0.95, right=2.6, bottom=0.55, top=0.4)
+    grid = figure.add_gridspec(len(PANELS), 1, hspace=0.3)
+    for place, (column, words) in enumerate(PANELS.items()):
+        axes = figure.add_subplot(grid[place, 0])
+        _lines_panel(axes, true, looks, column, score)
+        axes.set_title(f"{title}, {words}" if place == 0 else words[:1].upper() + words[1:])
+        if place == 0:
+            canvas.corner(axes, corner)
+    axes.set_xlabel("trained epochs")
+    return figure
+
+
+def _lines_panel(axes: Any, true: Truth, looks: Mapping[str, Look], column: str, score: str) -> None:
     last = float(true.lines["epochs"].max()) if len(true.lines) else 10.0
     start = 0.1 * last  # the first trials may be a thousand times worse than all that follows
     exact = [frame[frame["epochs"] <= last] for frame in (true.random, true.grid)]
     values = [true.best_score]
     for frame in (true.lines, *exact):
-        values += list(frame.loc[frame["epochs"] >= start, "true"].dropna())
+        values += list(frame.loc[frame["epochs"] >= start, column].dropna())
     scale = canvas.scale_for(values)
     canvas.apply(axes.yaxis, scale, *canvas.limits(values, scale))
     for frame, dash in zip(exact, ((0, (6, 2)), (0, (6, 2, 1.2, 2))), strict=True):
-        axes.plot(frame["epochs"], frame["true"], color=FAINT, linestyle=dash, linewidth=1.6, zorder=2)
+        axes.plot(frame["epochs"], frame[column], color=FAINT, linestyle=dash, linewidth=1.6, zorder=2)
     axes.axhline(true.best_score, color=FAINT, linestyle=(0, (1.2, 1.6)), linewidth=1.4, zorder=2)
     ends = []
     for name, rows in true.lines.groupby("tuner", sort=False):
-        known = rows.dropna(subset=["true"])
+        known = rows.dropna(subset=[column])
         if known.empty:
             continue
         look = looks[str(name)]
-        canvas.steps(axes, known["epochs"].to_numpy(float), known["true"].to_numpy(float), look, zorder=3)
-        ends.append(canvas.End(float(known["true"].iloc[-1]), look, x=float(known["epochs"].iloc[-1])))
+        canvas.steps(axes, known["epochs"].to_numpy(float), known[column].to_numpy(float), look, zorder=3)
+        ends.append(canvas.End(float(known[column].iloc[-1]), look, x=float(known["epochs"].iloc[-1])))
     axes.set_xlim(0, last)
-    axes.set_xlabel("trained epochs")
-    axes.set_ylabel(f"true mean {score} of the best trial so far" + (f"\n({scale.note})" if scale.note else ""))
-    axes.set_title(title)
+    axes.set_ylabel(f"true mean {score}" + (f"\n({scale.note})" if scale.note else ""))
     canvas.plain_ticks(axes.xaxis)
-    canvas.corner(axes, corner)
     canvas.label_ends(axes, ends)
-    return figure
 
 
 def draw_importance(effects: pd.DataFrame, title: str, corner: str) -> Any:

@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 BENCH := $(RUN) -m hptune_bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench smoke publish workloads reproduce report speed calibrate test lint format lock clean
+.PHONY: help setup bench smoke publish workloads replay reproduce report speed calibrate test lint format lock clean
 
 help: ## Show what can be done
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,10 @@ workloads: setup ## Measure what there is to win on each workload (about twenty 
 	$(BENCH) run benchmarks/workloads.toml
 	$(BENCH) run benchmarks/as_written.toml
 	$(RUN) -m benchmarks.workloads
+
+replay: setup ## Replay the post's problems against the truth, 30 searches a data set (half an hour on two cores)
+	$(BENCH) run benchmarks/replay.toml
+	$(RUN) -m benchmarks.replay
 
 reproduce: setup ## Check the published results, and do a sample of their runs again (all: make reproduce RUNS=all)
 	$(BENCH) verify results/published/post --rerun $(RUNS)

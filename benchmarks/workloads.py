@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.marked import fill
+from benchmarks.publication import write_about
 from hptune_bench.files import write_atomic
 
 RESULTS, PUBLISHED = Path("results"), Path("results/published")
@@ -19,8 +20,6 @@ PAGE = Path("docs/workloads.md")
 TABLES = {"workloads": "room", "as_written": "mistakes"}
 """Which table of which campaign is shown."""
 RECORDS = ("runs.csv", "trials.csv", "noise.csv")
-ABOUT = ("name", "title", "command", "started", "finished", "benchmark", "environment", "workers", "finished_runs")
-"""What the manifest says of the campaign as a whole; its checksums are those of files that are not published."""
 
 
 def publish(name: str) -> None:
@@ -28,10 +27,7 @@ def publish(name: str) -> None:
     campaign, folder = RESULTS / name, PUBLISHED / name
     for file in (*RECORDS, *(f"tables/{TABLES[name]}.{kind}" for kind in ("md", "csv"))):
         write_atomic(folder / file, (campaign / file).read_bytes())
-    manifest = json.loads((campaign / "manifest.json").read_text(encoding="utf-8"))
-    about = {key: manifest[key] for key in ABOUT}
-    about["fingerprints"] = {name: each["fingerprint"] for name, each in manifest["workloads"].items()}
-    write_atomic(folder / "campaign.json", json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+    write_about(campaign, folder)
 
 
 def block() -> str:

@@ -233,6 +233,87 @@ def test_what_is_wrong_with_a_file_is_one_sentence(tmp_path: Path, text: str | N
         assert "mine.py" in caught.value.detail
 
 
+PLAIN = BROKEN.replace("    helper(units)\n", "")
+LOADED = PLAIN.replace("train = validation = ", "rows = ")
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        (PLAIN + "\nMETRICS = ['mae']", {}, r"METRICS = \['mae'\]; give names with their directions"),
+        (PLAIN + "\nMETRICS = {'mae': 'down'}", {}, r"METRICS\['mae'\] = 'down'; choose min or max"),
+        (PLAIN + "\nUNTUNED = 3", {}, "UNTUNED = 3; give values by name"),
+        (PLAIN + "\nHAND_PICKED = 3", {}, "HAND_PICKED = 3; give lists of values by name"),
+        (PLAIN + "\nHAND_PICKED = {'units': 5}", {}, r"HAND_PICKED\['units'\] = 5; give a list of values"),
+        (PLAIN + "\nOBJECTIVE = 3", {}, "OBJECTIVE = 3; give a name of the training log"),
+        (PLAIN + "\nMONITOR = 3", {}, "MONITOR = 3; give a name of the training log"),
+        (PLAIN + "\nCAP = 'a'", {}, "CAP = 'a'; give a number"),
+        (PLAIN + "\nTITLE = 3", {}, "TITLE = 3; give a few words"),
+        (PLAIN + "\nDIRECTION = 'up'", {}, "DIRECTION = 'up'; choose min or max"),
+        (PLAIN + "\nENGINE = 'fast'", {}, "ENGINE = 'fast'; choose loop, xla or stock"),
+        (PLAIN + "\nBATCH_SIZE = 'unit'", {}, "BATCH_SIZE names no hyperparameter 'unit'; did you mean 'units'"),
+        (PLAIN + "\nPATIENCE = 0", {}, "PATIENCE = 0; give a whole number"),
+        (PLAIN + "\nPATIENCE = 1; MONITOR = 'val_fancy'", {}, "add 'val_fancy' to METRICS"),
+        (PLAIN + "\nHAND_PICKED = {'unit': [1]}", {}, "HAND_PICKED has 'unit'; did you mean 'units'"),
+        (PLAIN + "\nHAND_PICKED = {'units': [9]}", {}, r"HAND_PICKED\['units'\] = \[9\] leaves the search space"),
+        (PLAIN + "\nHAND_PICKED = {'units': []}", {}, "leaves the search space"),
+        (PLAIN + "\nUNTUNED = {'units': 9}", {}, r"UNTUNED: units = 9 lies outside the search space"),
+        (PLAIN.replace('    model.compile(loss="mse")\n', ""), {}, "is not compiled"),
+        (PLAIN + "\nbuild_model = 3", {}, r"is a int; name a function build_model\(hp\) or a HyperModel"),
+        (PLAIN, {"epoch": 3}, "unknown option 'epoch'; did you mean 'epochs'"),
+        (PLAIN, {"data": "rows.csv"}, "data and target belong together"),
+        (PLAIN, {"data": "no such.csv", "target": "a"}, "cannot be read as CSV"),
+        (LOADED + "\ndef load(seed):\n    return 1 / 0", {}, r"load\(1\) fails: ZeroDivisionError.*in load\)"),
+        (LOADED + "\ndef load(seed):\n    return 7", {}, "load returns a int; return train, validation"),
+        (
+            LOADED + "\ndef load(seed):\n    return (rows, (rows[0], rows[1][1:]))",
+            {},
+            "validation: x has 8 rows and y 7",
+        ),
+    ],
+)
+def test_what_is_wrong_with_settings_or_data_is_one_sentence(
+    tmp_path: Path, text: str, options: dict, words: str
+) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        make_workload(write(tmp_path / "mine.py", text), options).load(1)
+    assert "\n" not in str(caught.value)
+
+
+def test_values_of_ones_own_replace_the_rules(tmp_path: Path) -> None:
+    ruled = make_workload(write(tmp_path / "ruled.py", PLAIN), {})
+    own = make_workload(
+        write(tmp_path / "own.py", PLAIN + "\nHAND_PICKED = {'units': [2, 3]}\nUNTUNED = {'units': 7}"), {}
+    )
+    assert ruled.hand_picked["units"] == (1, 4, 8)
+    assert own.hand_picked["units"] == (2, 3)
+    assert own.untuned == {"units": 7}
+
+
+def test_a_cap_that_cannot_be_known_is_asked_for(tmp_path: Path) -> None:
+    text = PLAIN + "\nOBJECTIVE = 'val_fancy_error'"
+    workload = make_workload(write(tmp_path / "mine.py", text), {})
+    with pytest.raises(UserError, match="an untrained model has no 'val_fancy_error'; give CAP"):
+        workload.cap(workload.load(1))
+    given = make_workload(write(tmp_path / "capped.py", text + "\nCAP = 2"), {})
+    assert given.cap(given.load(1)) == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda data, x: data.from_tensor_slices(x), "must give pairs"),
+        (lambda data, x: data.from_tensor_slices((x, x)).repeat(), "never ends; give it without repeat"),
+        (lambda data, x: data.from_tensor_slices((x, x)).take(0), "the dataset is empty"),
+    ],
+)
+def test_a_dataset_that_cannot_be_used_is_named(make, words: str) -> None:
+    import tensorflow as tf
+
+    with pytest.raises(UserError, match=words):
+        splits({"train": make(tf.data.Dataset, np.zeros((4, 2), "float32"))}, "here")
+
+
 # --- files and commands --------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from hptune_bench.analysis.comparisons import FULL, Comparison
 from hptune_bench.analysis.data_draws import draw_of, median_over, over_data, shared_draws
 from hptune_bench.analysis.side_by_side import side_by_side
 from hptune_bench.analysis.statistics import MIN_SEEDS, median_interval, median_p
+from hptune_bench.analysis.targets import wilson
 from hptune_bench.analysis.verdict import comparison_sentence, word
 from hptune_bench.report import write_report
 from hptune_bench.results import Campaign
@@ -165,6 +166,17 @@ def test_the_tuners_own_chance_is_judged_right_on_given_data() -> None:
         false += median_p(d) < 0.05
         covered += interval.low <= 0 <= interval.high
     assert false / campaigns <= 0.06
+    assert covered / campaigns >= 0.93
+
+
+@pytest.mark.parametrize("shares", [(0.0, 0.1, 0.5), (0.05, 0.05, 0.05), (0.2, 0.4, 0.9)])
+def test_a_share_of_runs_on_given_data_is_covered(shares: tuple[float, ...]) -> None:
+    """Wilson's interval, where the share differs from data set to data set."""
+    rng = np.random.default_rng(5)
+    covered, campaigns, n = 0, 4000, 90
+    for hits in rng.binomial(n // 3, shares, (campaigns, 3)).sum(axis=1):
+        low, high = wilson(int(hits), n)
+        covered += low <= np.mean(shares) <= high
     assert covered / campaigns >= 0.93
 
 

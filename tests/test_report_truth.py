@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from synthetic_campaign import synthetic_campaign
 
 from hptune_bench.analysis import Analysis, analyse
+from hptune_bench.analysis import truth as truth_module
 from hptune_bench.report import write
 from hptune_bench.results import Campaign
 from hptune_bench.tables import Table, configurations_of
@@ -55,6 +57,14 @@ def table_of(campaign: Campaign) -> Table:
     )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_resampled_campaigns() -> Iterator[None]:
+    """What is resampled is not what these tests are about, and most of their time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(truth_module, "CAMPAIGNS", 10)
+        yield
+
+
 @pytest.fixture(scope="module")
 def campaign() -> Campaign:
     made = synthetic_campaign(seeds=12, tuners=TUNERS, workloads=(NAME,), epochs=False)
@@ -81,7 +91,12 @@ def test_truth_about_each_tuner(analysis: Analysis) -> None:
     assert by_name["untuned"].regret == pytest.approx(0, abs=0.002)
     assert all(item.regret >= 0 for item in found.tuners)
     for item in found.tuners:
-        assert item.top[0.01] <= item.top[0.05]
+        assert item.top[0.01] <= item.top[0.05] <= item.runs
+        assert item.can_fail == 0
+        assert item.curse_low <= item.curse <= item.curse_high
+        ends = [item.equal_low, item.equal_random, item.equal_high]
+        known = [end for end in ends if end is not None]
+        assert known == sorted(known)
     assert (found.lines["true"].dropna() >= found.best_score - 1e-9).all()
     assert {(item.tuner, item.reference) for item in found.seeds} == {
         ("random_search", "manual_sweep"),
@@ -123,6 +138,10 @@ def test_the_report_says_it_and_every_figure_says_replayed(
     for name in ("truth", "exact-levels", "exact-importance"):
         assert (tmp_path / "plots" / f"{name}-{NAME}.png").stat().st_size > 5000
         assert (tmp_path / "plots" / f"{name}-{NAME}.csv").stat().st_size > 100
+    figures = sorted((tmp_path / "plots").glob("*.svg"))
+    assert len(figures) > 10
+    for figure in figures:  # what is drawn as outlines is named in a comment
+        assert "replayed" in figure.read_text(encoding="utf-8"), figure.name
     parts = {part.partition("\n")[0]: part for part in report.split("\n## ")}
     for title in ("Against the truth", "What matters, exactly"):
         for caption in re.findall(r"^\*\*.+$", parts[title], flags=re.MULTILINE):

@@ -23,8 +23,8 @@ from hptune_bench.analysis.statistics import (
     MIN_SEEDS,
     Outcome,
     equivalent_p,
-    mean_interval,
     median,
+    median_interval,
     median_p,
     outcome,
     subtract,
@@ -308,9 +308,9 @@ class TunerTruth:
         sources: shares of the variance of the final score, see ``run_sources``, over the runs whose choice never fails.
         half, nine_tenths: trials after which the median run has half and nine tenths of the reachable gain: the way
             from the untuned configuration's true mean to the best; None: never in this budget.
-        equal_random: proposals after which random search is expected to choose as well as this tuner on average;
-            None: more than ``MOST_SHOWN``. equal_low, equal_high: the same for the ends of the t interval of that
-            average over runs; None as before, or where there is one run.
+        equal_random: proposals after which the median random search (exactly) chooses as well as the median run;
+            None: more than ``MOST_SHOWN``. equal_low, equal_high: the same for the ends of that median's interval;
+            None as before, or below six runs.
         trials: median trials of a run.
     """
 
@@ -609,8 +609,7 @@ def _tuner(
     known = np.isfinite(finals) & ~fails
     draw = ((last.index.to_numpy() - 1) % scores.judged.shape[1])[known]
     curse = last["validation"].to_numpy(dtype=float) - validation_means[chosen]
-    curve = line["true"].to_numpy()
-    ends = mean_interval([safe[chosen]]) if len(chosen) > 1 else None
+    curve, ends = line["median"].to_numpy(), median_interval(safe[chosen])
     gain = _gains(kept, number, safe, untuned, means.min(), int(trials["trial"].max()))
     return TunerTruth(
         tuner=tuner,
@@ -626,7 +625,7 @@ def _tuner(
         sources=run_sources(finals[known], chosen[known], draw, judged) if known.sum() > 1 else {},
         half=trials_to(gain, 0.5) if gain is not None else None,
         nine_tenths=trials_to(gain, 0.9) if gain is not None else None,
-        equal_random=equal_draws(curve, float(safe[chosen].mean())),
+        equal_random=equal_draws(curve, float(median(safe[chosen]))),
         equal_low=equal_draws(curve, ends.high) if ends else None,
         equal_high=equal_draws(curve, ends.low) if ends else None,
         trials=float(trials.groupby("seed")["trial"].max().median()),

@@ -511,6 +511,7 @@ def _ranks(ctx: Context) -> tuple[Block, ...]:
         over = f"no interval, because the ranks hold on {these(found.few_draws)} only; seeds of each workload"
     workloads = text.plural(len(ctx.workloads), "workload")
     seeds = " / ".join(dict.fromkeys(_seeds(w) for w in ctx.workloads))
+    replayed = "replayed data" if any(w.records.about.get("table") for w in ctx.workloads) else ""
     figure = Figure(
         name="ranks",
         takeaway=takeaway,
@@ -520,7 +521,7 @@ def _ranks(ctx: Context) -> tuple[Block, ...]:
         ),
         alt=f"Dot plot of mean ranks. {takeaway}",
         data=found.table,
-        draw=lambda: pairs.draw_ranks(found, ctx.looks),
+        draw=lambda: pairs.draw_ranks(found, ctx.looks, replayed),
     )
     return (figure, *_diagram(ctx, found), *_ranks_over_time(ctx, found), tables.ranks(found, ctx.looks))
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from hptune_bench.analysis import WorkloadAnalysis
 from hptune_bench.analysis.exact_importance import ExactImportance, show
+from hptune_bench.analysis.statistics import MIN_SEEDS
 from hptune_bench.analysis.targets import wilson
 from hptune_bench.analysis.truth import CAMPAIGNS, ENOUGH, TOP, SeedsNeeded, Truth, TunerTruth
 from hptune_bench.report import text
@@ -165,8 +166,9 @@ def _tuners(name: str, true: Truth, looks: Looks, score: str) -> Table:
         "below 0 = it looked better than it is, median [quartiles]. Tuner / data / training: shares of the variance of "
         "the final score among runs whose choice never fails (below 0: it evens out another). Trials to half and to "
         "nine tenths of what can be gained over the untuned configuration, in truth, by the median run. Random search "
-        "needs: proposals after which it is expected (exactly) to choose as well as this method on average [for the "
-        "ends of that average's 95 % interval, of the tuner's own chance], and how many times its own trials that is."
+        "needs: proposals after which the median random search (exactly) chooses as well as this method's median run "
+        "[for the ends of that median's 95 % interval, of the tuner's own chance], and how many times its own trials "
+        "that is."
     )
     return table(name, "Against the truth (replayed)", columns, rows, note)
 
@@ -192,7 +194,7 @@ def _random(item: TunerTruth, most: int) -> Cell:
     def words(count: int | None) -> str:
         return f">{most}" if count is None else f"{count}"
 
-    ends = f" [{words(item.equal_low)}, {words(item.equal_high)}]" if item.runs > 1 else ""
+    ends = f" [{words(item.equal_low)}, {words(item.equal_high)}]" if item.runs >= MIN_SEEDS else ""
     times = f" ({item.equal_random / item.trials:.1f}×)" if item.equal_random is not None else ""
     return Cell(f"{words(item.equal_random)}{times}{ends}", item.equal_random or math.inf)
 

@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -284,9 +285,10 @@ def legend(figure: Any, handles: Sequence[Any]) -> None:
 
 
 def _legend_width(widths: Sequence[float], columns: int) -> float:
-    """Inches that a legend needs; matplotlib fills it column by column."""
-    rows = math.ceil(len(widths) / columns)
-    return sum(max(widths[start : start + rows]) for start in range(0, len(widths), rows))
+    """Inches that a legend needs; matplotlib fills it column by column, the first ones with what is left over."""
+    rows, longer = divmod(len(widths), columns)
+    starts = [column * rows + min(column, longer) for column in range(columns + 1)]
+    return sum(max(widths[start:end]) for start, end in pairwise(starts))
 
 
 def y_label(figure: Any, words: str, scale: Scale) -> None:

@@ -159,11 +159,13 @@ def _row(axes: Any, row: int, item: Comparison, look: Look, edges: tuple[float, 
     )
 
 
-def draw_ranks(ranks: Ranks, looks: Mapping[str, Look]) -> Any:
+def draw_ranks(ranks: Ranks, looks: Mapping[str, Look], corner: str = "") -> Any:
     """Mean rank with its interval, best on top."""
     frame = ranks.table.reset_index(drop=True)
-    figure = canvas.new(0.3 * len(frame) + 1.0, left=2.75, right=0.4, bottom=0.6, top=0.15)
+    top = 0.35 if corner else 0.15
+    figure = canvas.new(0.3 * len(frame) + 0.85 + top, left=2.75, right=0.4, bottom=0.6, top=top)
     axes = figure.add_subplot()
+    canvas.corner(axes, corner)
     for row, item in frame.iterrows():
         look = looks[item["tuner"]]
         if math.isfinite(item["low"]):

@@ -271,7 +271,9 @@ def legend(figure: Any, handles: Sequence[Any]) -> None:
     """A legend above the axes, in as many columns as fit beside the corner's words."""
     widths = [0.55 + 0.072 * text.columns(handle.get_label()) for handle in handles]
     columns = len(handles)
-    while columns > 1 and _legend_width(widths, columns) > 0.87 * FIGURE_WIDTH:
+    while columns > 1 and (
+        _even_width(widths, columns) > 0.87 * FIGURE_WIDTH or 0.86 * _filled_width(widths, columns) > FIGURE_WIDTH
+    ):
         columns -= 1
     figure.legend(
         handles=handles,
@@ -284,8 +286,17 @@ def legend(figure: Any, handles: Sequence[Any]) -> None:
     )
 
 
-def _legend_width(widths: Sequence[float], columns: int) -> float:
-    """Inches that a legend needs; matplotlib fills it column by column, the first ones with what is left over."""
+def _even_width(widths: Sequence[float], columns: int) -> float:
+    """Inches that a legend needs whose columns are filled evenly."""
+    rows = math.ceil(len(widths) / columns)
+    return sum(max(widths[start : start + rows]) for start in range(0, len(widths), rows))
+
+
+def _filled_width(widths: Sequence[float], columns: int) -> float:
+    """Inches that it takes at most as matplotlib fills it: the first columns are longer by one.
+
+    The widths are generous: 0.86 of this is what was measured, and what must not leave the figure.
+    """
     rows, longer = divmod(len(widths), columns)
     starts = [column * rows + min(column, longer) for column in range(columns + 1)]
     return sum(max(widths[start:end]) for start, end in pairwise(starts))

@@ -670,15 +670,18 @@ def _gains(
 
 
 def _advice(records: Records, margin: float | None) -> tuple[SeedsNeeded, ...]:
+    """For each pair of methods; those that carry the verdict first, corrected for their number, the others alone."""
     finals = {tuner: records.finals(tuner).dropna() for tuner in records.tuners}
     primary = [t for t in records.primary if t in finals]
     pairs = [
         (t, r) for r in dict.fromkeys((records.against, "random_search")) if r in finals for t in primary if t != r
     ]
     family = max(1, len(primary) * (2 if records.checkpoint_trials else 1))
+    known = {frozenset(pair) for pair in pairs}
+    others = [pair for pair in itertools.combinations(finals, 2) if frozenset(pair) not in known]
     found = []
-    for tuner, reference in pairs:
+    for tuner, reference, comparisons in [*((*p, family) for p in pairs), *((*p, 1) for p in others)]:
         both = pd.concat([finals[tuner], finals[reference]], axis=1, join="inner").to_numpy(dtype=float)
-        advice = seeds_needed(tuner, reference, subtract(both[:, 0], both[:, 1]), margin, family)
+        advice = seeds_needed(tuner, reference, subtract(both[:, 0], both[:, 1]), margin, comparisons)
         found += [advice] if advice else []
     return tuple(found)

@@ -220,9 +220,9 @@ def _seeds(name: str, advice: Sequence[SeedsNeeded], looks: Looks) -> Table:
     note = (
         "Truth: the outcome over all replayed seeds; equivalent where the median difference is smaller than the "
         f"retraining noise. Right: share of {CAMPAIGNS} resampled campaigns whose verdict is that. Seeds needed: from "
-        f"so many on, {text.percent(ENOUGH)} of campaigns are, corrected for the number of primary comparisons. As if "
-        "the data of each seed were one of the table's data sets, drawn at random: data that differ more need more "
-        "seeds."
+        f"so many on, {text.percent(ENOUGH)} of campaigns are, corrected for the number of primary comparisons "
+        "where it is one of them (those come first). As if the data of each seed were one of the table's data sets, "
+        "drawn at random: data that differ more need more seeds."
     )
     return table(name, "How many seeds are enough? (replayed)", columns, rows, note, text_columns=3)
 

@@ -92,24 +92,28 @@ def budget(workload: Workload, limits: Limits, tuners: Iterable[str]) -> Iterato
         if name.startswith("bayesian_optimization") and trials <= initial:
             yield Finding(
                 "random_points",
-                f"{workload.name}: {name} starts with {initial} random points, and the budget is {trials:g} full "
-                "trainings",
+                f"{workload.name}: {name} starts with {initial} random points, and the budget is "
+                f"{trials:g} full training{'' if trials == 1 else 's'}",
                 "it is random search here; raise the budget or leave it out",
             )
         if name.startswith("hyperband"):
             most, epochs = hyperband_iteration(workload.full_epochs)
+            wanted = (
+                (limits.trials, most, "trials", f"{most} trials"),
+                (limits.epochs, epochs, "epochs", f"{math.ceil(epochs / workload.full_epochs)} trainings"),
+            )
             short = [
-                f"{limit} {unit}"
-                for limit, needed, unit in ((limits.trials, most, "trials"), (limits.epochs, epochs, "epochs"))
+                (f"{limit} {unit}", enough)
+                for limit, needed, unit, enough in wanted
                 if limit is not None and limit < needed
             ]
             if short:
+                ends, enough = " or ".join(end for end, _ in short), " and ".join(what for _, what in short)
                 yield Finding(
                     "hyperband",
                     f"{workload.name}: an iteration of {name} at {workload.full_epochs} epochs takes {most} trials and "
-                    f"{epochs} epochs, and the budget ends after {' or '.join(short)}",
-                    f"raise the budget to {math.ceil(epochs / workload.full_epochs)} trainings, or read its result as "
-                    "that of its first brackets",
+                    f"{epochs} epochs, and the budget ends after {ends}",
+                    f"raise the budget to {enough}, or read its result as that of its first brackets",
                 )
 
 

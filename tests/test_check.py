@@ -79,6 +79,11 @@ def test_budgets_that_are_too_small_for_a_tuner() -> None:
     assert keys("hyperband", epochs=epochs - 1) == ["hyperband"]
     assert keys("hyperband", trials=trials - 1, epochs=epochs) == ["hyperband"]
     assert keys("hyperband", trials=trials, epochs=epochs) == []
+    (short,) = budget(workload, Limits(trials=20), ["hyperband"])
+    assert "the budget ends after 20 trials" in short.seen
+    assert f"raise the budget to {trials} trials, or" in short.remedy
+    (short,) = budget(workload, Limits(epochs=20), ["hyperband"])
+    assert f"raise the budget to {math.ceil(epochs / 10)} trainings, or" in short.remedy
     assert keys("random_search", trials=1) == []
 
 

@@ -47,6 +47,13 @@ def number(value: float) -> str:
     return f"{value:.3g}" if math.isfinite(value) else "infinite" if value > 0 else "minus infinite"
 
 
+def _more(workloads: int) -> str:
+    """Where the workloads are that a sentence leaves out."""
+    if workloads <= 0:
+        return ""
+    return f"; {workloads} more workloads are in the tables" if workloads > 1 else "; one more is in the tables"
+
+
 def listing(items: Sequence[str]) -> str:
     """a; a and b; a, b and c."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
@@ -383,6 +390,8 @@ def _undecided(found: list[Comparison], others: bool) -> list[Sentence]:
     text = f"At the full budget {who} shown to be better or worse than {found[0].reference} on {where}: with "
     seeds = sorted({c.spoken.result.n for c in found if c.spoken.result})
     pairs = "searches each" if any(c.where for c in found) else "seeds" if found[0].draws is None else "data sets"
+    if seeds == [1] and pairs == "seeds":
+        pairs = "seed"
     text += f"{seeds[0]} {pairs}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} {pairs}"
     outcome: Outcome | None = None if others else "undecided"
     tested = [(c.spoken.p_holm, c) for c in found if c.spoken.p_holm is not None]
@@ -436,7 +445,7 @@ def _gains(judged: tuple[Judged, ...]) -> list[Sentence]:
         parts.append(f"{ends} on {w.records.name} (merely retraining it: {number(null)}{noise})")
     if not parts:
         return []
-    more = f"; {len(parts) - 3} more workloads are in the tables" if len(parts) > 3 else ""
+    more = _more(len(parts) - 3)
     text = f"Median gain over the untuned configuration (by how much the {judged[0].records.judged_by} score is lower)"
     return [Sentence(f"{text}: {listing(parts[:3])}{more}.", "null")]
 
@@ -470,7 +479,7 @@ def _whole_cost(judged: tuple[Judged, ...]) -> list[Sentence]:
     if not parts:
         cost = [s for w in judged for s in w.verdict if s.about == "cost"]
         return cost[:1]
-    more = f"; {len(parts) - 3} more workloads are in the tables" if len(parts) > 3 else ""
+    more = _more(len(parts) - 3)
     text = f"With plain Keras on this machine one whole search would take (median) {listing(parts[:3])}{more}"
     return [Sentence(f"{text}.", "cost")]
 

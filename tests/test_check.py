@@ -79,6 +79,11 @@ def test_budgets_that_are_too_small_for_a_tuner() -> None:
     assert keys("hyperband", epochs=epochs - 1) == ["hyperband"]
     assert keys("hyperband", trials=trials - 1, epochs=epochs) == ["hyperband"]
     assert keys("hyperband", trials=trials, epochs=epochs) == []
+    both = ["hyperband", "hyperband_repaired", "bayesian_optimization", "bayesian_optimization_repaired"]
+    bayesian, hyperband = budget(workload, Limits(epochs=10), both)
+    assert "bayesian_optimization and bayesian_optimization_repaired start with 6" in bayesian.seen
+    assert "the budget is 1 full training" in bayesian.seen
+    assert "an iteration of hyperband and hyperband_repaired at" in hyperband.seen, "told once"
     (short,) = budget(workload, Limits(trials=20), ["hyperband"])
     assert "the budget ends after 20 trials" in short.seen
     assert f"raise the budget to {trials} trials, or" in short.remedy

@@ -374,6 +374,11 @@ def test_names_in_paths_stay_what_they_are() -> None:
     found = sections.plain(ctx, text)
     assert found.startswith("Linear regression of the post: random search failed (linear_regression.py), see ")
     assert found.endswith(" runs/linear_regression/hyperband/s01.jsonl")
+    short = synthetic_campaign(seeds=2, workloads=["wine"], epochs=False)
+    ctx = sections.context(short, analyse(short, quick=True))
+    title = short.manifest["workloads"]["wine"]["title"]
+    assert sections.plain(ctx, "wine: as wine does").lower().startswith(title.lower())
+    assert sections.plain(ctx, "wine: as wine does").endswith(": as wine does"), "elsewhere it may be a word"
 
 
 def test_seconds_get_a_log_axis_where_searches_differ_tenfold() -> None:

@@ -121,8 +121,8 @@ def in_words(ctx: Context, sentences: Iterable[str]) -> tuple[str, ...]:
 def plain(ctx: Context, sentence: str, said: set[str] | None = None) -> str:
     """A sentence with the labels of tuners and the titles of workloads in place of their identifiers.
 
-    Only identifiers with an underscore and ``hyperband`` are replaced: others could be ordinary words. Parts of paths
-    and names of files stay as they are, so that a reader finds what they name.
+    Only identifiers with an underscore, ``hyperband`` and a workload in front of a colon are replaced: others could be
+    ordinary words. Parts of paths and names of files stay as they are, so that a reader finds what they name.
 
     Args:
         said: workloads whose kind of data has been named; those named here are added. None: always name it.
@@ -132,8 +132,7 @@ def plain(ctx: Context, sentence: str, said: set[str] | None = None) -> str:
     workloads = {found.records.name: found for found in ctx.workloads}
     known = sorted((n for n in {**labels, **workloads} if "_" in n or n == "hyperband"), key=len, reverse=True)
 
-    def words_for(match: re.Match[str]) -> str:
-        name = match[1]
+    def words_for(name: str) -> str:
         if name not in workloads:
             return labels[name]
         title = _name_of(workloads[name]) if said is not None and name in said else _title(workloads[name])
@@ -141,7 +140,12 @@ def plain(ctx: Context, sentence: str, said: set[str] | None = None) -> str:
             said.add(name)
         return title
 
-    return re.sub(rf"(?<![\w/])({'|'.join(map(re.escape, known))})(?![\w/]|\.\w)", words_for, sentence)
+    start = ""
+    about, colon, rest = sentence.partition(":")
+    if colon and about in workloads:
+        start, sentence = words_for(about), colon + rest
+    names = rf"(?<![\w/])({'|'.join(map(re.escape, known))})(?![\w/]|\.\w)"
+    return start + re.sub(names, lambda match: words_for(match[1]), sentence)
 
 
 Maker = Callable[[Context, WorkloadAnalysis], Iterable[Block]]

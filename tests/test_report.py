@@ -365,6 +365,19 @@ def ranked_blocks(campaign: Campaign, found: Ranks) -> list[Any]:
     return list(next(part for part in parts if part.title == "Ranks").blocks)
 
 
+def test_a_best_model_that_no_file_holds_is_not_named(tmp_path: Path) -> None:
+    campaign = fixed()
+    models = {
+        name: {"file": file, "tuner": "random_search", "seed": 1, "trial": 2}
+        for name, file in (("linear_regression", None), ("review_sentiment", "models/review_sentiment.keras"))
+    }
+    write_report([REPLACE(campaign, manifest={**campaign.manifest, "best_models": models})], tmp_path)
+    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "The best model is not kept; it was trained by random search" in page
+    assert "The best model is kept as models/review_sentiment.keras, trained by random search" in page
+    assert "kept as None" not in page
+
+
 def test_names_in_paths_stay_what_they_are() -> None:
     campaign = synthetic_campaign(seeds=2, epochs=False)
     ctx = sections.context(campaign, analyse(campaign, quick=True))
@@ -379,6 +392,7 @@ def test_names_in_paths_stay_what_they_are() -> None:
     title = short.manifest["workloads"]["wine"]["title"]
     assert sections.plain(ctx, "wine: as wine does").lower().startswith(title.lower())
     assert sections.plain(ctx, "wine: as wine does").endswith(": as wine does"), "elsewhere it may be a word"
+    assert f"on {title}".lower() in sections.plain(ctx, "undecided on wine: no test").lower()
 
 
 def test_seconds_get_a_log_axis_where_searches_differ_tenfold() -> None:

@@ -121,8 +121,9 @@ def in_words(ctx: Context, sentences: Iterable[str]) -> tuple[str, ...]:
 def plain(ctx: Context, sentence: str, said: set[str] | None = None) -> str:
     """A sentence with the labels of tuners and the titles of workloads in place of their identifiers.
 
-    Only identifiers with an underscore, ``hyperband`` and a workload in front of a colon are replaced: others could be
-    ordinary words. Parts of paths and names of files stay as they are, so that a reader finds what they name.
+    Identifiers with an underscore and ``hyperband`` are replaced everywhere, a workload in front of a colon too. Others
+    could be ordinary words: they are replaced after ``on`` and in lists, where the workload has a title of its own.
+    Parts of paths and names of files stay as they are, so that a reader finds what they name.
 
     Args:
         said: workloads whose kind of data has been named; those named here are added. None: always name it.
@@ -144,8 +145,10 @@ def plain(ctx: Context, sentence: str, said: set[str] | None = None) -> str:
     about, colon, rest = sentence.partition(":")
     if colon and about in workloads:
         start, sentence = words_for(about), colon + rest
-    names = rf"(?<![\w/])({'|'.join(map(re.escape, known))})(?![\w/]|\.\w)"
-    return start + re.sub(names, lambda match: words_for(match[1]), sentence)
+    names = rf"(?<![\w/])({'|'.join(map(re.escape, known))})"
+    if words := [name for name, found in workloads.items() if name not in known and found.records.title != name]:
+        names += rf"|(?:(?<=\bon )|(?<=, )|(?<=\band )|(?<=\bor ))({'|'.join(map(re.escape, words))})"
+    return start + re.sub(rf"(?:{names})(?![\w/]|\.\w)", lambda match: words_for(match[0]), sentence)
 
 
 Maker = Callable[[Context, WorkloadAnalysis], Iterable[Block]]
@@ -724,8 +727,11 @@ def _best(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     ]
     model = (ctx.campaign.manifest.get("best_models") or {}).get(records.name)
     if model:
-        where = text.clean(model.get("file", ""))
-        blocks.append(Prose(f"The best model is kept as {where}, trained by {_who(ctx, model)}."))
+        # Trainers that train no model keep none.
+        where = (
+            f"is kept as {text.clean(model['file'])}, trained" if model.get("file") else "is not kept; it was trained"
+        )
+        blocks.append(Prose(f"The best model {where} by {_who(ctx, model)}."))
     return blocks
 
 

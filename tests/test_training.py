@@ -316,8 +316,10 @@ sys.path.insert(0, sys.argv[1])
 from hptune_bench.training.runtime import configure_tensorflow, same_kernels
 assert configure_tensorflow(as_installed=True) and not same_kernels()
 from test_training import Regression, configuration, assert_identical, train, make_trainer, POINTS
-loop, stock = (train(make_trainer(name, Regression(points=POINTS)), configuration()) for name in ("compiled", "stock"))
-assert_identical(loop, stock)
+from hptune_bench.workloads.digits import Digits
+for workload, values in ((Regression(points=POINTS), configuration()), (Digits(), Digits().untuned)):
+    loop, stock = (train(make_trainer(name, workload), values, epochs=2) for name in ("compiled", "stock"))
+    assert_identical(loop, stock)
 """
 
 

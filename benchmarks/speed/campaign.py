@@ -1,8 +1,9 @@
 """Where the seconds of a whole campaign went: training, tuners, compiling, work off the budget, everything else.
 
-``python -m benchmarks.speed.campaign results/post`` reads the folder of a finished, uninterrupted campaign. Capacity is
-workers times wall time; "everything else" is what is left of it after all that has a name: ledger, journals, records,
-starting processes, importing TensorFlow, idle workers at the end.
+``python -m benchmarks.speed.campaign`` reads what the last ``make bench`` left, or else the published campaign; another
+folder of a finished, uninterrupted campaign can be named. Capacity is workers times wall time; "everything else" is
+what is left of it after all that has a name: ledger, journals, records, starting processes, importing TensorFlow, idle
+workers at the end.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from benchmarks.speed.common import FOLDER, write
 from hptune_bench.results import read_campaign
+
+MAIN_JOB = (Path("results/post"), Path("results/published/post"))
 
 
 def shares(folder: Path) -> list[dict[str, float | str]]:
@@ -37,7 +40,8 @@ def shares(folder: Path) -> list[dict[str, float | str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=Path("results/published/post"))
+    last = next((folder for folder in MAIN_JOB if (folder / "manifest.json").exists()), MAIN_JOB[0])
+    parser.add_argument("folder", type=Path, nargs="?", default=last)
     parser.add_argument("--out", type=Path, default=FOLDER)
     arguments = parser.parse_args()
     write("campaign", shares(arguments.folder), arguments.out)

@@ -14,6 +14,7 @@ import numpy as np
 from hptune_bench.errors import UserError
 from hptune_bench.execution.seeds import batch_order
 from hptune_bench.interfaces import Data, Direction, Job, State, Workload
+from hptune_bench.training import runtime
 
 TEST_BATCH = 4096
 """Rows per step of test scoring."""
@@ -63,6 +64,7 @@ class Rehearsal:
 
     def __call__(self, job: Job, data: Data) -> None:
         if not self.done:
+            runtime.settle()
             self.workload.build(job.configuration, self.workload.prepare(job.configuration, data))
             self.done = True
 

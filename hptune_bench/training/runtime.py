@@ -44,12 +44,23 @@ def configure_tensorflow(cache_dir: Path | None = None, threads: int = 1, as_ins
 
 
 def same_kernels() -> bool:
-    """Whether every executor of TensorFlow runs the same kernels, so that all round alike.
+    """Whether every executor of TensorFlow runs the same kernels, so that all round alike (after ``settle``).
 
     With oneDNN, which TensorFlow uses unless told otherwise, the bodies of loops that are run as functions keep plain
     kernels while all else is rewritten: results would differ in their last bits. (The variable is TensorFlow's own.)
     """
     return os.environ.get(_ONEDNN) == "0"
+
+
+def settle() -> None:
+    """What ``same_kernels`` needs once TensorFlow is imported, before anything is traced.
+
+    Its graph optimizer rearranges sums and products, but not in those bodies, either.
+    """
+    import tensorflow as tf
+
+    if same_kernels():
+        tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 
 
 def import_quietly() -> None:

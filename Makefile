@@ -28,7 +28,7 @@ bench: setup ## Run the main job: both problems of the post (about twenty minute
 smoke: setup ## Run every tuner on both problems with tiny budgets
 	$(BENCH) run benchmarks/smoke.toml
 
-publish: setup ## Make results/published/post again, with 30 seeds
+publish: setup ## Make results/published/post again, with 30 seeds (about fifty minutes on two cores)
 	$(BENCH) run benchmarks/post.toml --seeds 30 --out results/published/post
 	$(RUN) -m benchmarks.readme
 

@@ -7,6 +7,8 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ import pytest
 from synthetic_campaign import synthetic_campaign
 
 from hptune_bench.analysis import Analysis, analyse
+from hptune_bench.analysis import warnings as traps
 from hptune_bench.analysis.comparisons import Comparison, compare, frame
 from hptune_bench.analysis.effort import code_lines, efforts
 from hptune_bench.analysis.frames import by_workload
@@ -478,3 +481,13 @@ def test_a_campaign_read_from_its_csv_files_gives_the_same_analysis(tmp_path: Pa
         assert again.noise.margin == pytest.approx(workload.noise.margin)
         pd.testing.assert_frame_equal(again.summary, workload.summary, check_dtype=False)
         assert [q.verdict for q in again.questions] == [q.verdict for q in workload.questions]
+
+
+@pytest.mark.parametrize(("high", "warned"), [(2, False), (4, False), (5, True), (32, True)])
+def test_a_range_of_few_values_has_no_edge(high: int, warned: bool) -> None:
+    runs = pd.DataFrame({"tuner": ["random_search"] * 6, "best_trial": [1.0] * 6, "hp:layers": [1] * 6})
+    space = [{"kind": "Int", "name": "layers", "low": 1, "high": high, "step": 1, "log": False}]
+    records: Any = SimpleNamespace(runs=runs, about={"space": space})
+    found = [text for _, text, _ in traps._edges(records)]
+    assert bool(found) == warned
+    assert all("select layers at its low end (1)" in text for text in found)

@@ -21,6 +21,8 @@ FAILED_SHARE = 0.2
 UNSPENT_SHARE = 0.1
 CLOCK_RATIO = 1.25
 EDGE_SHARE = 0.5
+EDGE_VALUES = 5
+"""Of so many values most are not ends; of two or three a search always, or often, selects an end."""
 REPEAT_SHARE = 0.2
 
 
@@ -213,7 +215,8 @@ def _edges(records: Records) -> Found:
         if hp.get("kind") not in ("Int", "Float") or column not in runs:
             continue
         values = pd.to_numeric(runs[column], errors="coerce").dropna()
-        if len(values) < MIN_SEEDS:
+        few = hp["kind"] == "Int" and (hp["high"] - hp["low"]) / (hp.get("step") or 1) + 1 < EDGE_VALUES
+        if len(values) < MIN_SEEDS or few:
             continue
         place, step = _position(values, hp), 0.02
         for side, share in (("low", float((place <= step).mean())), ("high", float((place >= 1 - step).mean()))):

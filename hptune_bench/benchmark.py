@@ -253,6 +253,9 @@ def read_benchmark(path: Path) -> Benchmark:
         raise UserError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UserError(f"{path}: is not valid TOML: {error}") from None
+    if "workloads" not in table and isinstance(only := table.get("workload"), str):
+        del table["workload"]  # short for a table of workloads with this one
+        table["workloads"] = [{"name": only}]
     return validate(_located(table, path.parent), str(path))
 
 

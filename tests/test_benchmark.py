@@ -40,6 +40,19 @@ def test_a_good_file_expands_breadth_first_over_seeds(tmp_path):
     assert runs[0].path == "runs/linear_regression/untuned/s01.jsonl"
 
 
+def test_one_workload_can_be_named_in_one_line(tmp_path):
+    path = tmp_path / "good.toml"
+    (tmp_path / "my_model.py").write_text("def churn(hp): ...\n", encoding="utf-8")
+    head = GOOD.partition("[[workloads]]")[0]
+    path.write_text(f'{head}workload = "my_model.py:churn"\n', encoding="utf-8")
+    (entry,) = read_benchmark(path).workloads
+    assert entry.name == "my_model_churn"
+    assert entry.options == {"source": f"{tmp_path / 'my_model.py'}:churn"}
+    path.write_text(f'workload = "wine"\n{GOOD}', encoding="utf-8")
+    with pytest.raises(UserError, match="unknown key 'workload'; did you mean 'workloads'"):
+        read_benchmark(path)
+
+
 @pytest.mark.parametrize("path", sorted(Path("benchmarks").glob("*.toml")), ids=lambda path: path.stem)
 def test_the_files_that_we_ship_are_valid(path):
     assert read_benchmark(path).workloads

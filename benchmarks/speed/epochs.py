@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from benchmarks.speed.common import FOLDER, interleaved, summary, write
+from benchmarks.speed.common import FOLDER, answer, in_process, interleaved, summary, write
 from hptune_bench.training.runtime import configure_tensorflow
 
 
@@ -87,45 +87,54 @@ def epoch_variants(workload: Any, epochs: int) -> dict[str, Any]:
     return {"fit": stock(), "fit, steps_per_execution": stock(steps_per_execution=steps), "compiled": ours}
 
 
-def trial_rows(trials: int) -> list[dict[str, Any]]:
+LENGTHS = {"50 epochs": False, "early stopping": True}
+"""Trials of full length, and with the workload's early stopping."""
+
+
+def trial_rows(trials: int, repeats: int) -> list[dict[str, Any]]:
     """Whole trials of random configurations of ``digits``, where nearly every one is a new structure.
 
-    Building and compiling are included; the trainers start cold, after one training that imports what they need. One
-    row per trainer: the mean trial and the slowest, of full length and with the workload's early stopping.
+    Building and compiling are included; each trainer has a process of its own in every repeat, in turns: stock Keras
+    runs with TensorFlow as it is installed, and neither pays for what the other leaves in memory. One row per trainer:
+    the mean trial and the slowest.
     """
+    seconds: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for _ in range(repeats):
+        for variant, trainer in (("fit", "stock"), ("compiled", "compiled")):
+            _, found = in_process("epochs", ["--alone", trainer, "--trials", str(trials)])
+            for length, values in found.items():
+                for what, value in (("mean", sum(values) / trials), ("slowest", max(values))):
+                    seconds.setdefault((length, what), {}).setdefault(variant, []).append(value)
+    return [
+        row
+        for (length, what), found in seconds.items()
+        for row in summary(found, "fit", what=f"{what} trial of digits, {trials} new structures, {length}")
+    ]
+
+
+def alone(trainer: str, trials: int) -> None:
+    """The seconds of each trial with one trainer, after one training that imports what it needs."""
+    configure_tensorflow(as_installed=trainer == "stock")
+    from hptune_bench.interfaces import Job
+    from hptune_bench.training import make_trainer
     from hptune_bench.workloads.digits import Digits
 
     class Full(Digits):
         patience = None
 
-    return [
-        *_trials(Full(), trials, f"trial of digits, {trials} new structures, 50 epochs"),
-        *_trials(Digits(), trials, f"trial of digits, {trials} new structures, early stopping"),
-    ]
-
-
-def _trials(workload: Any, trials: int, label: str) -> list[dict[str, Any]]:
-    from hptune_bench.interfaces import Job
-    from hptune_bench.training import make_trainer
-
-    rng = np.random.default_rng(0)
-    configurations = [workload.space.sample(rng) for _ in range(trials)]
-
-    trainers = {"fit": make_trainer("stock", workload), "compiled": make_trainer("compiled", workload)}
-    seconds: dict[str, list[float]] = {name: [] for name in trainers}
-    for trainer in trainers.values():
-        trainer.train(Job(dict(workload.untuned), 1, 1, 1))
-    for configuration in configurations:
-        for name, trainer in trainers.items():
+    found: dict[str, list[float]] = {}
+    for length, early in LENGTHS.items():
+        workload = Digits() if early else Full()
+        rng = np.random.default_rng(0)
+        ours = make_trainer(trainer, workload)
+        ours.train(Job(dict(workload.untuned), 1, 1, 1))
+        found[length] = []
+        for _ in range(trials):
+            configuration = workload.space.sample(rng)
             began = time.perf_counter()
-            trainer.train(Job(configuration, workload.full_epochs, 1, 1))
-            seconds[name].append(time.perf_counter() - began)
-    means = {name: [sum(values) / trials] for name, values in seconds.items()}
-    slowest = {name: [max(values)] for name, values in seconds.items()}
-    return [
-        *summary(means, "fit", what=f"mean {label}"),
-        *summary(slowest, "fit", what=f"slowest {label}"),
-    ]
+            ours.train(Job(configuration, workload.full_epochs, 1, 1))
+            found[length].append(time.perf_counter() - began)
+    answer(found)
 
 
 def main() -> None:
@@ -135,13 +144,17 @@ def main() -> None:
     parser.add_argument("--reviews", type=int, default=5000)
     parser.add_argument("--trials", type=int, default=8, help="random configurations of digits")
     parser.add_argument("--out", type=Path, default=FOLDER)
+    parser.add_argument("--alone", choices=["stock", "compiled"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.alone is not None:
+        alone(arguments.alone, arguments.trials)
+        return
     configure_tensorflow()
     rows = []
     for label, workload in workloads(arguments.reviews).items():
         seconds = interleaved(epoch_variants(workload, arguments.epochs), arguments.repeats)
         rows += summary(seconds, "fit", what=f"epoch of {label}")
-    rows += trial_rows(arguments.trials)
+    rows += trial_rows(arguments.trials, min(3, arguments.repeats))
     write("epochs", rows, arguments.out)
 
 

@@ -19,7 +19,9 @@ from hptune_bench.report.text import value as show
 MAX_DOTS = 2000
 """More trials than these are thinned (every k-th) in the picture, never in its CSV."""
 MAX_TICKS = 11
-"""A stepped range with at most so many values has a tick at each of them."""
+"""A stepped range with at most so many values has a tick at each of them, if their labels have room."""
+ROOM = 48
+"""Characters of tick labels, one between two, that stand beside each other below a panel."""
 EXPLODED = 30
 """Spreads of the best nine tenths of the scores above the best one, beyond which a trial is drawn as exploded."""
 
@@ -86,7 +88,9 @@ def draw_dots(
         else:
             canvas.plain_ticks(axes.xaxis)
             if hp.get("step") and 1 < (count := round((hp["high"] - hp["low"]) / hp["step"]) + 1) <= MAX_TICKS:
-                axes.set_xticks(np.linspace(hp["low"], hp["high"], count))
+                values = np.linspace(hp["low"], hp["high"], count)
+                if _fit([canvas.tick(value) for value in values]):
+                    axes.set_xticks(values)
         canvas.apply(axes.yaxis, scale, low, _above(scale, low, high))
         copied = _positions(pd.Series([untuned.get(hp["name"])]), hp)[0][0] if hp["name"] in untuned else math.nan
         if math.isfinite(copied):
@@ -109,6 +113,10 @@ def _legend(figure: Any, names: Sequence[str], looks: Mapping[str, Look]) -> Non
         Line2D([], [], linestyle=(0, (1.2, 1.6)), color=FAINT, label="untuned value"),
     ]
     canvas.legend(figure, handles)
+
+
+def _fit(labels: Sequence[str]) -> bool:
+    return sum(len(label) + 1 for label in labels) <= ROOM
 
 
 def _positions(values: pd.Series, hp: Mapping[str, Any]) -> tuple[np.ndarray, list[str] | None]:
@@ -204,7 +212,7 @@ def draw_questions(questions: Sequence[Question], y_label: str, corner: str) -> 
         slots = max(1, math.ceil(len(levels) / 11))
         labels = [shorten(str(level).replace("about ", "≈ "), 16) for level in levels["level"]][::slots]
         axes.set_xticks(x[::slots], labels, fontsize=8)
-        if sum(len(label) + 1 for label in labels) > 48:
+        if not _fit(labels):
             axes.tick_params(axis="x", rotation=20)
         axes.set_xlim(-0.6, len(levels) - 0.4)
         axes.grid(axis="x", visible=False)

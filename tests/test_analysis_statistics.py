@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchmarks.calibration.rules import order_statistics
+from benchmarks.calibration.tried import bootstrap_median
 from hptune_bench.analysis.costs import crossing
 from hptune_bench.analysis.noise import pooled_sd
 from hptune_bench.analysis.ranks import critical_difference, diagram, rank_rows
@@ -23,6 +23,7 @@ from hptune_bench.analysis.statistics import (
     median,
     median_interval,
     median_p,
+    order_statistics,
     outcome,
     paired,
     sign_p,
@@ -145,15 +146,26 @@ def test_median_interval_needs_six_values_and_holds_failures() -> None:
     assert failed.high == math.inf
 
 
+@given(st.integers(6, 25), st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_median_interval_is_the_wider_of_two(n: int, seed: int) -> None:
+    values = np.random.default_rng(seed).standard_cauchy(n)
+    found, ordered, resampled = median_interval(values), order_statistics(values), bootstrap_median(values)
+    assert found is not None
+    assert ordered is not None
+    assert found.low == min(ordered.low, resampled.low)
+    assert found.high == max(ordered.high, resampled.high)
+
+
 def test_mean_interval_of_one_sample_is_students() -> None:
     values = np.array([1.0, 2.0, 4.0, 7.0])
     low, high = stats.t.interval(0.95, 3, values.mean(), stats.sem(values))
-    assert mean_interval([values]) == Interval(pytest.approx(low), pytest.approx(high))
+    assert mean_interval([values], 0.95) == Interval(pytest.approx(low), pytest.approx(high))
     # two samples of equal size and spread: the degrees of freedom add up
-    both = mean_interval([values, values + 3])
+    both = mean_interval([values, values + 3], 0.95)
     low, high = stats.t.interval(0.95, 6, values.mean() + 1.5, stats.sem(values) / math.sqrt(2))
     assert both == Interval(pytest.approx(low), pytest.approx(high))
-    assert mean_interval([np.ones(3)]) == Interval(1.0, 1.0)
+    assert mean_interval([np.ones(3)], 0.95) == Interval(1.0, 1.0)
 
 
 def test_median_p_is_the_more_careful_of_two_tests_in_one_direction() -> None:

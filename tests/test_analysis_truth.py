@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 from synthetic_table import synthetic_table
 
 from hptune_bench.analysis.exact_importance import anova, exact_importance, responses
+from hptune_bench.analysis.left_out import ranges
+from hptune_bench.analysis.noise_sources import components, components_and_ranges, run_sources, source_ranges
+from hptune_bench.analysis.seeds_needed import judge, seeds_needed
+from hptune_bench.analysis.statistics import Interval, equivalent_p, median, median_p, outcome
 from hptune_bench.analysis.truth import (
     Scores,
     by_draws,
     chance_of_each,
-    components,
     equal_draws,
     expected_in_random_order,
     expected_random,
@@ -26,9 +29,7 @@ from hptune_bench.analysis.truth import (
     proposal_weights,
     random_order,
     retraining_sd,
-    run_sources,
     scores_of,
-    seeds_needed,
     trials_to,
     true_means,
     truly_best,
@@ -188,9 +189,9 @@ def test_random_search_lines_fall_to_the_best() -> None:
 
 def test_trials_to_a_share_of_the_gain() -> None:
     gain = np.array([[-np.inf, 0.2, 0.6, 0.95], [0.0, 0.55, 0.55, 0.9], [0.1, 0.1, 0.7, 0.7]])
-    assert trials_to(gain, 0.5) == 3
-    assert trials_to(gain, 0.9) == 4
-    assert trials_to(gain, 0.99) is None
+    assert trials_to(gain, 0.5) == (2, 3, 3)
+    assert trials_to(gain, 0.9) == (4, 4, math.inf)
+    assert trials_to(gain, 0.99) == (math.inf,) * 3
 
 
 def test_seeds_needed_grow_as_the_difference_shrinks() -> None:
@@ -200,13 +201,64 @@ def test_seeds_needed_grow_as_the_difference_shrinks() -> None:
     assert large is not None
     assert small is not None
     assert (large.truth, small.truth) == ("better", "better")
-    assert large.seeds is not None
-    assert small.seeds is not None
-    assert large.seeds < small.seeds
+    assert large.seeds < small.seeds < math.inf
+    assert large.seeds_range is None
     same = seeds_needed("a", "b", 0.1 * noise, margin=1.0)
     assert same is not None
     assert same.truth == "equivalent"
     assert seeds_needed("a", "b", noise[:5], None) is None
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(6, 60), st.floats(-1.5, 1.5), st.sampled_from([None, 0.3, 1.5]), st.integers(1, 6), st.integers(0, 999)
+)
+def test_a_verdict_without_the_p_values_is_the_verdict(
+    n: int, shift: float, margin: float | None, family: int, seed: int
+) -> None:
+    d = np.random.default_rng(seed).choice(np.round(np.random.default_rng(n).normal(shift, 1, n), 1), n)
+    p, p_equivalent = family * median_p(d), None if margin is None else family * equivalent_p(d, margin)
+    assert judge(d, margin, family) == outcome(p, p_equivalent, float(median(d)))
+
+
+def test_a_comparison_that_hangs_on_one_data_set_is_seen() -> None:
+    rng = np.random.default_rng(2)
+    draw = np.arange(60) % 3
+    differences = np.where(draw == 0, -3.0, 0.3) + 0.1 * rng.normal(size=60)
+    found = seeds_needed("a", "b", differences, margin=None, draw=draw)
+    assert found is not None
+    assert found.truth == "worse"
+    assert found.difference_range is not None
+    assert found.seeds_range is not None
+    assert found.difference_range.low < 0 < found.difference_range.high
+    assert found.seeds == math.inf
+    assert found.seeds_range.low == 6, "without the first data set every run says the same"
+    assert found.right_range[10].high == 1
+
+
+# --- without one data draw -----------------------------------------------------------------------------------------
+
+
+def test_ranges_without_each_draw() -> None:
+    values = np.array([1.0, 2.0, 6.0])
+    found = ranges(lambda kept: {"mean": values[kept].mean(), "none": math.nan}, 3)
+    assert found == {"mean": Interval(1.5, 4.0)}
+    assert ranges(lambda kept: {"mean": values[kept].mean()}, 2) == {}
+
+
+def test_one_odd_data_draw_shows_in_the_ranges() -> None:
+    rng = np.random.default_rng(4)
+    scores = 0.1 * rng.normal(size=(6, 3, 4))
+    scores[:, 2] += 5
+    found, spans = components_and_ranges(scores)
+    assert found.draw == components(scores).draw > 5
+    assert spans["draw"].low < 0.5 < 0.95 < spans["draw"].high
+    assert spans["sd"].low < 0.2
+    chosen, draw, k = rng.integers(6, size=60), np.arange(60) % 3, rng.integers(4, size=60)
+    shares = source_ranges(scores[chosen, draw, k], chosen, draw, scores)
+    assert shares["data draw"].low < 0.5 < 0.95 < shares["data draw"].high
+    alone = source_ranges(scores[chosen, 0, k], chosen, np.zeros(60, int), scores)
+    assert "data draw" not in alone, "without the only draw that has runs there is nothing to share"
 
 
 # --- exact importance ----------------------------------------------------------------------------------------------
@@ -245,6 +297,21 @@ def test_anova_shares_sum_to_one_and_noise_is_taken_off() -> None:
     assert abs(middle[2]) < 5 * error[2] + 0.005
     assert middle[0] == pytest.approx(variance / (variance + noise), abs=0.05)
     assert false_alarms / 300 < 0.09  # 5 % and three standard errors
+
+
+def test_anova_ranges_are_those_without_one_draw() -> None:
+    rng = np.random.default_rng(5)
+    response = rng.normal(size=(3, 4, 3, 2)) + 2 * np.arange(3)[:, None, None, None]
+    response[:, :, 1] += 5 * np.arange(4)[:, None]  # the second hyperparameter matters on one data draw only
+    found = anova(response, ("a", "b"))
+    without = [anova(np.delete(response, left, axis=2), ("a", "b")) for left in range(3)]
+    for _, row in found.effects.iterrows():
+        shares = [each.share(*row["names"]) for each in (found, *without)]
+        assert (row["low"], row["high"]) == (min(shares), max(shares))
+    assert found.noise_range is not None
+    assert found.noise_range.high == max(each.noise for each in (found, *without))
+    assert found.noise_range.low == without[1].noise < 0.3 < found.noise
+    assert without[0].effects["low"].isna().all(), "two draws are too few to leave one out"
 
 
 def test_anova_refuses_other_axes() -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from synthetic_table import synthetic_table
 
+from benchmarks.calibration import given_data, rules
 from benchmarks.calibration import model as fresh
-from benchmarks.calibration import rules
-from hptune_bench.analysis.truth import scores_of
+from hptune_bench.analysis.truth import by_draws, scores_of, true_means
 
 
 def test_fresh_draws_have_the_tables_moments() -> None:
@@ -46,8 +46,8 @@ def test_cases_have_the_median_that_they_claim() -> None:
 
 
 def test_every_rule_is_tried_in_every_case_and_the_page_says_so(tmp_path) -> None:
-    frame = rules.run({"made up": fresh.synthetic()}, 4, 1)
-    assert set(frame["seeds"]) == set(rules.SEEDS)
+    frame = rules.run({"made up": fresh.synthetic_scores()}, 4, 1)
+    assert set(frame["seeds"]) == {*rules.SEEDS, rules.ODD}
     assert set(rules.QUESTIONS) | {"power", "power of equivalence", "power in a whole report"} == set(frame["what"])
     cases = len(rules.SHAPES) + 4
     assert (frame["what"] == "false difference").sum() == cases * len(rules.TESTS) * 2
@@ -55,6 +55,24 @@ def test_every_rule_is_tried_in_every_case_and_the_page_says_so(tmp_path) -> Non
     text = rules.page(frame)
     for title in rules.QUESTIONS.values():
         assert title in text
+
+
+def test_searches_on_given_data_are_random_search() -> None:
+    scores = fresh.synthetic_scores()
+    means = true_means(scores.finite(scores.judged))
+    picked, tested = given_data.searches(scores, 5, (4000, 3), np.random.default_rng(8))
+    line = by_draws(scores, np.full(len(means), 1 / len(means)), 5)
+    spread = means[picked].std() / np.sqrt(picked.size)
+    assert means[picked].mean() == pytest.approx(line["true"].iloc[-1], abs=4 * spread)
+    for draw in range(3):  # every seed is looked up in its data draw
+        assert np.isin(tested[:, draw], scores.finite(scores.judged)[:, draw]).all()
+
+
+def test_mean_ranks_over_two_problems() -> None:
+    model = fresh.synthetic()
+    rows = rules.mean_ranks({"one": model, "other": model}, 10, 3)
+    assert {(row["world"], row["comparisons"]) for row in rows} == {("one and other", 3)}
+    assert len(rows) == len(rules.RANKS) * len(rules.RANKED)
 
 
 def test_seeds_are_fixed_beforehand() -> None:

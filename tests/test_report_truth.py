@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from synthetic_campaign import synthetic_campaign
 
-from hptune_bench.analysis import Analysis, analyse
-from hptune_bench.analysis import truth as truth_module
+from hptune_bench.analysis import Analysis, analyse, seeds_needed
 from hptune_bench.report import write
 from hptune_bench.results import Campaign
 from hptune_bench.tables import Table, configurations_of
@@ -62,7 +61,7 @@ def table_of(campaign: Campaign) -> Table:
 def few_resampled_campaigns() -> Iterator[None]:
     """What is resampled is not what these tests are about, and most of their time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(truth_module, "CAMPAIGNS", 10)
+        patch.setattr(seeds_needed, "CAMPAIGNS", 10)
         yield
 
 
@@ -95,6 +94,7 @@ def test_truth_about_each_tuner(analysis: Analysis) -> None:
         assert item.top[0.01] <= item.top[0.05] <= item.runs
         assert item.can_fail == 0
         assert item.curse_low <= item.curse <= item.curse_high
+        assert item.half is None or list(item.half) == sorted(item.half)
         ends = [item.equal_low, item.equal_random, item.equal_high]
         known = [end for end in ends if end is not None]
         assert known == sorted(known)

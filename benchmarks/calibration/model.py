@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hptune_bench.analysis.truth import Scores
+
 SPLITS = ("validation", "test")
 
 
@@ -88,6 +90,12 @@ def selected(scores: np.ndarray, trials: int | None = None) -> np.ndarray:
 
 
 def synthetic(seed: int = 0) -> Model:
+    """The model of ``synthetic_scores``."""
+    scores = synthetic_scores(seed)
+    return fit(scores.validation, scores.judged)
+
+
+def synthetic_scores(seed: int = 0) -> Scores:
     """A made-up problem of 480 configurations with a plateau, a slope and a tenth that fails, where no table is."""
     rng = np.random.default_rng(seed)
     rate = np.tile(np.linspace(-4, -0.7, 30), 16)
@@ -101,4 +109,4 @@ def synthetic(seed: int = 0) -> Model:
     noise[1] = 0.7 * noise[0] + 0.7 * noise[1]
     scores = replicates + spread[:, None, None] * noise / np.sqrt(2)
     scores[:, fails > 0] = np.inf
-    return fit(scores[0], scores[1])
+    return Scores(scores[0], scores[1], "test", np.ones(scores.shape[1:]), excess=False)

@@ -3,6 +3,11 @@
 For each stock tuner some complete searches of the regression are run as a reader runs them, each in a process of its
 own; their seconds are compared with overhead + epochs x seconds per epoch + checkpoints, summed over their trials, plus
 the time of the tuner itself. Seconds are processor time, as the clock has them; those on the wall stand beside.
+
+A shared machine is not equally fast while the clock is measured and while a search runs, which is no error of the
+clock. So the clock is measured again in each round of searches, the speed of the processor is watched all the time
+(``yardstick``), and a search counts where it was within ``EQUAL`` of that while the clock of its round was measured.
+Rounds go on until so many searches of each tuner count; those that do not are written down, too.
 """
 
 from __future__ import annotations
@@ -18,10 +23,12 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.speed.common import FOLDER, answer, declare, in_process, write
+from benchmarks.speed.yardstick import sampled
 from hptune_bench.execution.worker import pin
 from hptune_bench.training.runtime import configure_tensorflow
 
 TUNERS = ("RandomSearch", "BayesianOptimization", "Hyperband")
+EQUAL = 0.1
 
 
 def search(name: str, workload: Any, data: Any, trials: int, epochs: int, seed: int) -> dict[str, Any]:
@@ -56,24 +63,29 @@ def search(name: str, workload: Any, data: Any, trials: int, epochs: int, seed: 
 
         tuner.oracle.populate_space = timed_proposal
         began, on_the_wall = time.process_time(), time.perf_counter()
-        tuner.search(
-            data.train.x,
-            data.train.y,
-            validation_data=(data.validation.x, data.validation.y),
-            epochs=epochs,
-            callbacks=[count, stop],
-            verbose=0,
-        )
-        seconds, wall_s = time.process_time() - began, time.perf_counter() - on_the_wall
+        with sampled() as speed:
+            tuner.search(
+                data.train.x,
+                data.train.y,
+                validation_data=(data.validation.x, data.validation.y),
+                epochs=epochs,
+                callbacks=[count, stop],
+                verbose=0,
+            )
+        seconds, wall_s = time.process_time() - began - speed.spent_s, time.perf_counter() - on_the_wall
         used = [dict(trial.hyperparameters.values) for trial in tuner.oracle.trials.values()]
     # Hyperband keeps its schedule among the values.
     configurations = [json.dumps({k: v for k, v in each.items() if k in workload.space.names}) for each in used]
-    spent = {"seconds": seconds, "wall_s": wall_s, "tuner_s": sum(proposing)}
+    spent = {"seconds": seconds, "wall_s": wall_s, "tuner_s": sum(proposing), "speed": speed.per_s}
     return {**spent, "epochs": trained, "trials": configurations}
 
 
-def predicted(real: Mapping[str, Any], clock: pd.DataFrame) -> dict[str, float]:
-    """What the stock clock says of a search: its trials, epochs and checkpoints, and the tuner's own time."""
+def predicted(real: Mapping[str, Any], clock: pd.DataFrame, speed: float) -> dict[str, float | bool]:
+    """What the stock clock says of a search: its trials, epochs and checkpoints, and the tuner's own time.
+
+    Args:
+        speed: of the processor while the clock was measured.
+    """
     from hptune_bench.analysis.stock_clock import trial_costs
 
     trials = pd.DataFrame({"tuner": "random_search", "configuration": real["trials"]})
@@ -96,12 +108,15 @@ def predicted(real: Mapping[str, Any], clock: pd.DataFrame) -> dict[str, float]:
         "predicted_s": seconds,
         "tuner_s": real["tuner_s"],
         "error_percent": 100 * (seconds / real["seconds"] - 1),
+        "speed": real["speed"] / speed,
+        "counts": abs(real["speed"] / speed - 1) <= EQUAL,
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--searches", type=int, default=3, help="complete searches per tuner")
+    parser.add_argument("--searches", type=int, default=3, help="complete searches per tuner that count")
+    parser.add_argument("--rounds", type=int, default=6, help="at most so many rounds")
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=9, help="epochs of a full training, and Hyperband's most")
     parser.add_argument("--out", type=Path, default=FOLDER)
@@ -111,14 +126,20 @@ def main() -> None:
     if arguments.alone is not None:
         alone(arguments.alone, arguments.trials, arguments.epochs, arguments.seed)
         return
-    _, rows = in_process("stock_clock", ["--alone", "clock"])
-    clock = write("stock_clock", rows, arguments.out)
-    rows = []
+    clocks: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     size = ["--trials", str(arguments.trials), "--epochs", str(arguments.epochs)]
-    for seed in range(1, arguments.searches + 1):
-        for name in TUNERS:
-            _, real = in_process("stock_clock", ["--alone", name, "--seed", str(seed), *size])
-            rows.append({"tuner": name, "seed": seed, **predicted(real, clock)})
+    for number in range(1, arguments.rounds + 1):
+        missing = [name for name in TUNERS if sum(r["counts"] for r in rows if r["tuner"] == name) < arguments.searches]
+        if not missing:
+            break
+        _, measured = in_process("stock_clock", ["--alone", "clock"])
+        clock = pd.DataFrame(measured["rows"])
+        clocks += clock.assign(round=number).to_dict("records")
+        for name in missing:
+            _, real = in_process("stock_clock", ["--alone", name, "--seed", str(number), *size])
+            rows.append({"tuner": name, "round": number, **predicted(real, clock, measured["speed"])})
+    write("stock_clock", clocks, arguments.out)
     write("stock_clock_validation", rows, arguments.out)
 
 
@@ -130,7 +151,12 @@ def alone(what: str, trials: int, epochs: int, seed: int) -> None:
     from hptune_bench.workloads.linear_regression import LinearRegression
 
     workload = LinearRegression()
-    answer(measure(workload) if what == "clock" else search(what, workload, workload.load(1), trials, epochs, seed))
+    if what == "clock":
+        with sampled() as speed:
+            rows = measure(workload)
+        answer({"rows": rows, "speed": speed.per_s})
+    else:
+        answer(search(what, workload, workload.load(1), trials, epochs, seed))
 
 
 if __name__ == "__main__":

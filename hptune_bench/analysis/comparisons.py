@@ -23,6 +23,7 @@ from hptune_bench.analysis.statistics import (
     median_p,
     outcome,
     paired,
+    quartiles,
     subtract,
 )
 
@@ -46,7 +47,8 @@ class Comparison:
         draws: data draws that the runs share (``Records.draws``): the pairs of ``result`` are then these draws, each
             with its median difference; None: the seeds.
         here: the same comparison on these data sets alone, where they are too few to say anything about new data: its
-            pairs are the runs, and its p-values, interval and outcome speak of the tuners' own chance only; else None.
+            pairs are the runs, its p-values and outcome speak of the tuners' own chance only, and its interval is that
+            of the quartiles of the differences (no 95 % interval passed calibration); else None.
     """
 
     workload: str
@@ -162,7 +164,8 @@ def _compare(
         draws=records.draws,
     )
     if len(both) and not testable(records.draws):
-        here = replace(made, result=paired(a, b, margin), reason="" if len(both) >= MIN_SEEDS else _too_few(len(both)))
+        given = replace(paired(a, b, margin), interval=quartiles(subtract(a, b)))
+        here = replace(made, result=given, reason="" if len(both) >= MIN_SEEDS else _too_few(len(both)))
     return replace(made, here=here)
 
 

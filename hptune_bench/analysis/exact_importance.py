@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from hptune_bench.analysis.left_out import ranges
+from hptune_bench.analysis.statistics import Interval
 from hptune_bench.analysis.truth import Scores, true_means
 from hptune_bench.search_space import Value
 from hptune_bench.tables import Table
@@ -34,15 +36,17 @@ class Anova:
     """One decomposition.
 
     Attributes:
-        effects: columns names (tuple of hyperparameters), order (1: main effect, 2: pair, ...), share, p (F test of the
-            effect against its interaction with the data draw, mixed model; NaN with one draw), zero (within noise).
-        noise: share of the variance of a single training that no hyperparameter explains.
+        effects: columns names (tuple of hyperparameters), order (1: main effect, 2: pair, ...), share, low and high
+            (its range when one data draw is left out, see ``left_out``; NaN below three draws), p (F test of the effect
+            against its interaction with the data draw, mixed model; NaN with one draw), zero (within noise).
+        noise: share of the variance of a single training that no hyperparameter explains. noise_range: as low and high.
         total: variance of a single training, in squared units of the response; 0 if nothing varies.
     """
 
     effects: pd.DataFrame
     noise: float
     total: float
+    noise_range: Interval | None = None
 
     def share(self, *names: str) -> float:
         """Share of exactly these hyperparameters together, beyond what fewer of them explain."""
@@ -110,6 +114,20 @@ def anova(response: np.ndarray, names: tuple[str, ...]) -> Anova:
     """
     if response.ndim != len(names) + 2:
         raise ValueError(f"{len(names)} names for {response.ndim - 2} axes")
+    found = _decompose(response, names)
+
+    def shares(kept: np.ndarray) -> dict[tuple[str, ...], float]:
+        without = _decompose(response[..., kept, :], names)
+        return dict(zip([*without.effects["names"], ()], [*without.effects["share"], without.noise], strict=True))
+
+    spans_of = ranges(shares, response.shape[-2])
+    unknown = Interval(math.nan, math.nan)
+    spans = [spans_of.get(subset, unknown) for subset in found.effects["names"]]
+    effects = found.effects.assign(low=[span.low for span in spans], high=[span.high for span in spans])
+    return replace(found, effects=effects, noise_range=spans_of.get(()))
+
+
+def _decompose(response: np.ndarray, names: tuple[str, ...]) -> Anova:
     draws, repeats = response.shape[-2:]
     cells = response.mean(axis=-1)
     effects: dict[tuple[int, ...], np.ndarray] = {(): _mean_over(cells, tuple(range(len(names))))}

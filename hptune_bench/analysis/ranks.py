@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,14 @@ import pandas as pd
 from hptune_bench.analysis.anytime import run_steps, step_values
 from hptune_bench.analysis.data_draws import draw_of, testable
 from hptune_bench.analysis.frames import TRAINED_ONCE, Records
-from hptune_bench.analysis.statistics import mean_interval
+from hptune_bench.analysis.statistics import Interval, mean_interval
 
 MIN_FAMILIES = 8
 CURVE_POINTS = 100
+RANK_LEVEL = 0.96
+"""Level of the t interval that covers a mean rank in about 95 %: ranks are skewed and end at 1 and at the number of
+tuners, so that one of 95 % covers 92.9 % where a tuner is nearly always last (10 seeds; found on other draws than those
+of ``make calibrate``)."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,10 @@ class Ranks:
     seeds, then over the workloads of a data family, then over families.
 
     Attributes:
-        table: columns tuner, mean_rank, low, high (``mean_interval`` over the seeds of each workload, or over the
+        table: columns tuner, mean_rank, low, high (``rank_interval`` over the seeds of each workload, or over the
             data draws that they share; NaN where these are too few, see ``data_draws``), workloads; ascending.
-        over_time: columns workload, tuner, spent_epochs, mean_rank: searches only; a step curve on a fixed grid.
+        over_time: columns workload, tuner, spent_epochs, mean_rank, low, high (as in ``table``): searches only; a step
+            curve on a fixed grid.
         families: independent data families.
         diagram: None below MIN_FAMILIES.
         reason: why there is no diagram, else "".
@@ -81,7 +87,7 @@ def ranks(workloads: tuple[Records, ...]) -> Ranks | None:
     samples = _over_data(data, by_seed, family)
     few = max((w.draws for w in workloads if w.draws is not None and not testable(w.draws)), default=None)
     several = all(len(sample) > 1 for sample in samples) and few is None
-    ends = [mean_interval([sample[:, i] for sample in samples]) if several else None for i in range(len(tuners))]
+    ends = [rank_interval([sample[:, i] for sample in samples]) if several else None for i in range(len(tuners))]
     table = pd.DataFrame(
         {
             "tuner": tuners,
@@ -117,6 +123,11 @@ def rank_rows(scores: np.ndarray) -> np.ndarray:
     less = (scores[:, None, :] < scores[:, :, None]).sum(axis=2)
     equal = (scores[:, None, :] == scores[:, :, None]).sum(axis=2)
     return less + (equal + 1) / 2
+
+
+def rank_interval(samples: Sequence[np.ndarray]) -> Interval:
+    """95 % interval of a mean rank: of the mean of the means of independent samples, each (n_i,) with n_i >= 2."""
+    return mean_interval(samples, RANK_LEVEL)
 
 
 def diagram(scores: pd.DataFrame) -> Diagram:
@@ -174,7 +185,7 @@ def _over_data(data: dict[str, np.ndarray], by_seed: dict[str, np.ndarray], fami
 
 
 def _over_time(records: Records, tuners: list[str]) -> pd.DataFrame:
-    columns = ["workload", "tuner", "spent_epochs", "mean_rank"]
+    columns = ["workload", "tuner", "spent_epochs", "mean_rank", "low", "high"]
     searches = [t for t in tuners if t not in TRAINED_ONCE]
     steps = run_steps(records, "spent_epochs", records.judged_by)
     if steps is None or len(searches) < 2:
@@ -190,9 +201,23 @@ def _over_time(records: Records, tuners: list[str]) -> pd.DataFrame:
     # (seeds, tuners, grid) to ranks inside each (seed, grid point)
     scores = np.array([[curves[t, s] for t in searches] for s in seeds])
     flat = rank_rows(scores.transpose(0, 2, 1).reshape(-1, len(searches)))
-    mean = flat.reshape(len(seeds), len(grid), len(searches)).mean(axis=0)
+    ranked = flat.reshape(len(seeds), len(grid), len(searches))
+    data = seeds if records.draws is None else draw_of(seeds, records.draws)
+    independent = [ranked[np.asarray(data) == d].mean(axis=0) for d in dict.fromkeys(data)]
+    ends = _ends(np.array(independent)) if testable(records.draws) else np.full((2, *ranked.shape[1:]), math.nan)
+    shown = [ranked.mean(axis=0), *ends]
     parts = [
-        pd.DataFrame({"workload": records.name, "tuner": t, "spent_epochs": grid, "mean_rank": mean[:, i]})
+        pd.DataFrame({"workload": records.name, "tuner": t, "spent_epochs": grid}).assign(
+            **{name: values[:, i] for name, values in zip(columns[3:], shown, strict=True)}
+        )
         for i, t in enumerate(searches)
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def _ends(ranked: np.ndarray) -> np.ndarray:
+    """Ends (2, points, tuners) of ``rank_interval`` over the first axis of (blocks, points, tuners); NaN for one."""
+    if len(ranked) < 2:
+        return np.full((2, *ranked.shape[1:]), math.nan)
+    found = [rank_interval([values]) for values in ranked.reshape(len(ranked), -1).T]
+    return np.array([[each.low for each in found], [each.high for each in found]]).reshape(2, *ranked.shape[1:])

@@ -18,6 +18,8 @@ import numpy as np
 MIN_SEEDS = 6
 """With n pairs the smallest two-sided p is 2 / 2**n: 0.0625 with five; nor is there a 95 % interval of a median."""
 ALPHA = 0.05
+MANY, CLEAR = 20, 4.0
+"""See ``signed_rank_below``."""
 
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
 Alternative = Literal["two-sided", "less", "greater"]
@@ -71,9 +73,7 @@ def signed_rank_p(differences: np.ndarray, alternative: Alternative = "two-sided
         differences: shape (n,), no NaN.
         alternative: ``less``: differences tend to be negative.
     """
-    d = np.asarray(differences, dtype=float)
-    doubled = np.rint(2 * _midranks(np.abs(d))).astype(int)  # mid-ranks are halves, so twice a rank is whole
-    doubled, positive = doubled[d != 0], d[d != 0] > 0
+    doubled, positive = _doubled_ranks(differences)
     if len(doubled) == 0:
         return 1.0
     null = np.ones(1)
@@ -91,12 +91,36 @@ def signed_rank_p(differences: np.ndarray, alternative: Alternative = "two-sided
     return min(1.0, 2 * min(low, high))
 
 
+def signed_rank_below(differences: np.ndarray, alternative: Literal["less", "greater"], level: float) -> bool:
+    """``signed_rank_p(differences, alternative) < level``, which is decided without the exact distribution where a
+    normal one lies more than a factor of ``CLEAR`` away from the level, from ``MANY`` differences on."""
+    if len(differences) >= MANY:
+        from scipy.special import ndtr
+
+        doubled, positive = _doubled_ranks(differences)
+        spread = math.sqrt(float((doubled.astype(float) ** 2).sum())) / 2
+        if spread > 0:
+            z = (float(doubled[positive].sum()) - float(doubled.sum()) / 2) / spread
+            about = float(ndtr(z if alternative == "less" else -z))
+            if about > CLEAR * level or about < level / CLEAR:
+                return about < level
+    return signed_rank_p(differences, alternative) < level
+
+
+def _doubled_ranks(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Twice the mid-ranks (whole numbers) of the differences that are not 0, and which of these are positive."""
+    d = np.asarray(differences, dtype=float)
+    doubled = np.rint(2 * _midranks(np.abs(d))).astype(int)
+    return doubled[d != 0], d[d != 0] > 0
+
+
 def _midranks(values: np.ndarray) -> np.ndarray:
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2)[inverse]
 
 
+@lru_cache(maxsize=4096)
 def binomial_tail(k: int, n: int) -> float:
     """P(B <= k) of a fair coin thrown n times; 0 for k < 0."""
     return sum(math.comb(n, i) for i in range(min(k, n) + 1)) / 2**n
@@ -169,6 +193,12 @@ def median(values: np.ndarray) -> np.ndarray:
         return np.where(low == high, low, (low + high) / 2)
 
 
+def quartiles(values: np.ndarray) -> Interval:
+    """Lower and upper quartile of whole runs (n,): what half of them lie between, no claim about others."""
+    low, high = np.quantile(np.asarray(values, dtype=float), [0.25, 0.75], method="inverted_cdf")
+    return Interval(float(low), float(high))
+
+
 def interval_of(resampled: np.ndarray, level: float = 0.95) -> Interval:
     """Percentile interval of bootstrap values (resamples,); ``inverted_cdf``, because values may be infinite."""
     values = np.where(np.isnan(resampled), np.inf, resampled)
@@ -177,17 +207,54 @@ def interval_of(resampled: np.ndarray, level: float = 0.95) -> Interval:
 
 
 def median_interval(values: np.ndarray) -> Interval | None:
-    """95 % percentile bootstrap interval of the median of whole runs, values (n,), +-inf allowed.
+    """95 % interval of the median of whole runs, values (n,), +-inf allowed: from the lower to the upper end of two.
 
-    None below MIN_SEEDS values: even from the smallest to the largest, five values cover only 94 %.
+    A percentile bootstrap covers too little where n is odd (its median is always one of the runs), interpolated order
+    statistics (``order_statistics``) where differences lie in two clumps. Both must leave a value out, as both tests of
+    ``median_p`` must agree.
+
+    Returns:
+        None below MIN_SEEDS values: even from the smallest to the largest, five values cover only 94 %.
     """
     values = np.asarray(values, dtype=float)
-    if len(values) < MIN_SEEDS:
+    ordered = order_statistics(values) if len(values) >= MIN_SEEDS else None
+    if ordered is None:
         return None
-    return interval_of(median(values[bootstrap_indices(len(values))]))
+    resampled = interval_of(median(values[bootstrap_indices(len(values))]))
+    return Interval(min(ordered.low, resampled.low), max(ordered.high, resampled.high))
 
 
-def mean_interval(samples: Sequence[np.ndarray], level: float = 0.95) -> Interval:
+def order_statistics(values: np.ndarray, level: float = 0.95) -> Interval | None:
+    """Interval of the median of whole runs: order statistics, interpolated to the wanted level.
+
+    The k-th smallest and k-th largest value enclose the median with probability g(k) = 1 - 2 P(B <= k - 1), whatever
+    the distribution; between the two k on either side of the level it is interpolated as by Hettmansperger and
+    Sheather (1986, equation 2.2), which holds the level for smooth distributions.
+
+    Args:
+        values: shape (n,), +-inf allowed.
+
+    Returns:
+        None where even the extremes do not reach the level (below MIN_SEEDS values at 95 %).
+    """
+    x = np.sort(np.asarray(values, dtype=float))
+    n = len(x)
+    inside = [1 - 2 * binomial_tail(k - 1, n) for k in range(n // 2 + 2)]
+    reached = [k for k in range(1, n // 2 + 1) if inside[k] >= level]
+    if not reached:
+        return None
+    k = reached[-1]
+    share = (inside[k] - level) / (inside[k] - inside[k + 1])
+    part = (n - k) * share / (k + (n - 2 * k) * share)
+    return Interval(_between(x[k - 1], x[k], part), _between(x[n - k], x[n - k - 1], part))
+
+
+def _between(outer: float, inner: float, part: float) -> float:
+    """The point that lies ``part`` of the way from the outer to the inner value; the outer one if it is infinite."""
+    return float(outer if np.isinf(outer) or outer == inner else (1 - part) * outer + part * inner)
+
+
+def mean_interval(samples: Sequence[np.ndarray], level: float) -> Interval:
     """t interval of the mean of the means of independent samples, each (n_i,) with n_i >= 2.
 
     Degrees of freedom after Welch and Satterthwaite; a percentile bootstrap of ten values is too narrow.

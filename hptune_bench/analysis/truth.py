@@ -16,19 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hptune_bench.analysis.anytime import step_values
+from hptune_bench.analysis.anytime import quantile_band, step_values
+from hptune_bench.analysis.data_draws import draw_of
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.noise import Noise
-from hptune_bench.analysis.statistics import (
-    MIN_SEEDS,
-    Outcome,
-    equivalent_p,
-    median,
-    median_interval,
-    median_p,
-    outcome,
-    subtract,
-)
+from hptune_bench.analysis.noise_sources import Components, components_and_ranges, run_sources, source_ranges
+from hptune_bench.analysis.seeds_needed import SeedsNeeded, advice
+from hptune_bench.analysis.statistics import Interval, median, quartiles
 from hptune_bench.levels import nearest
 from hptune_bench.search_space import Configuration
 from hptune_bench.tables import Table, selected
@@ -99,74 +93,6 @@ def truly_best(means: np.ndarray, share: float) -> np.ndarray:
     """Whether each configuration is among the best ``share`` of all: bool (C,); at least one, ties count in."""
     cut = np.sort(means)[max(1, math.ceil(share * len(means))) - 1]
     return means <= cut
-
-
-# --- noise by source -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Components:
-    """Variances of one score about its configuration's mean: y_cdk = mean_c + draw_d + mixed_cd + training_cdk.
-
-    Attributes:
-        draw: of the data draw, shared by all configurations (a lucky validation split).
-        mixed: of the data draw, particular to a configuration.
-        training: of the training seed (initial weights, dropout).
-        between: of the means over these configurations: what there is to find.
-    """
-
-    draw: float
-    mixed: float
-    training: float
-    between: float
-
-
-def components(scores: np.ndarray) -> Components:
-    """Unbiased ANOVA estimates, all from the expected mean squares of the balanced two-way random model with T repeats
-    (Searle, Casella and McCulloch 1992, section 4.5); an estimate can be negative where its true value is near 0.
-
-    Args:
-        scores: (C, D, T), finite, C, D and T >= 2.
-    """
-    count, draws, repeats = scores.shape
-    cells = scores.mean(axis=2)
-    rows, columns, grand = cells.mean(axis=1), cells.mean(axis=0), cells.mean()
-    inside = float(((scores - cells[..., None]) ** 2).sum()) / (count * draws * (repeats - 1))
-    rest = cells - rows[:, None] - columns + grand
-    mixed = repeats * float((rest**2).sum()) / ((count - 1) * (draws - 1))
-    by_draw = count * repeats * float(((columns - grand) ** 2).sum()) / (draws - 1)
-    by_configuration = draws * repeats * float(((rows - grand) ** 2).sum()) / (count - 1)
-    return Components(
-        draw=(by_draw - mixed) / (count * repeats),
-        mixed=(mixed - inside) / repeats,
-        training=inside,
-        between=(by_configuration - mixed) / (draws * repeats),
-    )
-
-
-def run_sources(final: np.ndarray, chosen: np.ndarray, draw: np.ndarray, scores: np.ndarray) -> dict[str, float]:
-    """Why runs of one tuner end differently: shares of the variance of their final score, sum 1.
-
-    Each final score is split exactly: y = mean_c + (mean_cd - mean_c) + (y - mean_cd). The share of a part is its
-    covariance with y over the variance of y: ``tuner`` (which configuration was chosen), ``data draw``, and ``training
-    seed`` with the luck of the selection. NaN where all finals are equal.
-
-    Args:
-        final: (n,) finite final scores. chosen: (n,) configuration numbers. draw: (n,) data replicates, from 0.
-        scores: (C, D, T).
-    """
-    cells = scores.mean(axis=2)
-    means = cells.mean(axis=1)
-    parts = {
-        "tuner": means[chosen],
-        "data draw": cells[chosen, draw] - means[chosen],
-        "training seed": final - cells[chosen, draw],
-    }
-    total = float(np.var(final))
-    return {
-        name: float(np.mean((part - part.mean()) * (final - final.mean()))) / total if total > 0 else math.nan
-        for name, part in parts.items()
-    }
 
 
 # --- exact expectations --------------------------------------------------------------------------------------------
@@ -293,6 +219,9 @@ def places(table: Table, configurations: Sequence[Configuration], space: Sequenc
     return np.array(found, dtype=int)
 
 
+Quarters = tuple[float, float, float]
+
+
 @dataclass(frozen=True)
 class TunerTruth:
     """Replayed runs of one tuner on one workload against the truth; medians over runs.
@@ -306,11 +235,12 @@ class TunerTruth:
         curse: selected validation score - the choice's true mean on validation: negative = it flattered itself;
             curse_low, curse_high: quartiles.
         sources: shares of the variance of the final score, see ``run_sources``, over the runs whose choice never fails.
-        half, nine_tenths: trials after which the median run has half and nine tenths of the reachable gain: the way
-            from the untuned configuration's true mean to the best; None: never in this budget.
+        source_ranges: smallest and largest of them with all data draws and without each.
+        half, nine_tenths: trials after which a quarter, a half and three quarters of the runs have half and nine tenths
+            of the reachable gain: the way from the untuned configuration's true mean to the best; inf: never in this
+            budget; None: there is nothing to gain.
         equal_random: proposals after which the median random search (exactly) chooses as well as the median run;
-            None: more than ``MOST_SHOWN``. equal_low, equal_high: the same for the ends of that median's interval;
-            None as before, or below six runs.
+            None: more than ``MOST_SHOWN``. equal_low, equal_high: the same for the runs at the quartiles.
         trials: median trials of a run.
     """
 
@@ -325,16 +255,13 @@ class TunerTruth:
     curse_low: float
     curse_high: float
     sources: Mapping[str, float]
-    half: int | None
-    nine_tenths: int | None
+    source_ranges: Mapping[str, Interval]
+    half: Quarters | None
+    nine_tenths: Quarters | None
     equal_random: int | None
     equal_low: int | None
     equal_high: int | None
     trials: float
-
-
-def quartile(values: np.ndarray, level: float) -> float:
-    return float(np.quantile(values, level, method="inverted_cdf"))
 
 
 def equal_draws(curve: np.ndarray, level: float) -> int | None:
@@ -343,75 +270,18 @@ def equal_draws(curve: np.ndarray, level: float) -> int | None:
     return int(reached.argmax()) + 1 if reached.any() else None
 
 
-def trials_to(gain: np.ndarray, share: float) -> int | None:
-    """Trials until the median run has that share of the gain.
+def trials_to(gain: np.ndarray, share: float) -> Quarters:
+    """Trials after which a quarter, a half and three quarters of the runs have that share of the gain; inf: never.
 
     Args:
         gain: (runs, trials), share of the reachable gain that each run's incumbent truly has after each trial.
     """
-    reached = median(gain.T) >= share
-    return int(reached.argmax()) + 1 if reached.any() else None
 
+    def first(reached: np.ndarray) -> float:
+        return int(reached.argmax()) + 1 if reached.any() else math.inf
 
-# --- how many seeds ------------------------------------------------------------------------------------------------
-
-SEED_COUNTS = (6, 8, 10, 15, 20, 30, 50, 75, 100)
-CAMPAIGNS = 200
-ENOUGH = 0.9
-
-
-@dataclass(frozen=True)
-class SeedsNeeded:
-    """How many seeds a comparison needs.
-
-    Attributes:
-        truth: the outcome over all replayed runs; by rule: equivalent where the median difference is smaller than the
-            margin, else better or worse.
-        difference: that median difference, tuner - reference.
-        right: share of resampled campaigns whose verdict is the truth, by number of seeds.
-        seeds: smallest number from which on that share stays at or above nine tenths; None: more than tried.
-    """
-
-    tuner: str
-    reference: str
-    truth: Outcome
-    difference: float
-    right: Mapping[int, float]
-    seeds: int | None
-
-
-def seeds_needed(
-    tuner: str, reference: str, differences: np.ndarray, margin: float | None, family: int = 1
-) -> SeedsNeeded | None:
-    """Resample campaigns of so many seeds from replayed runs (with replacement: the runs stand for all that could have
-    been) and judge each by the report's own rule.
-
-    Args:
-        differences: (n,) paired by seed. None is returned below 2 x the smallest campaign.
-        family: comparisons that share the error: p is multiplied by it (Bonferroni: Holm's first step, so the advice
-            is on the safe side).
-    """
-    if len(differences) < 2 * MIN_SEEDS:
-        return None
-    center = float(median(differences))
-    same = margin is not None and abs(center) < margin
-    truth: Outcome = "equivalent" if same else "better" if center < 0 else "worse" if center > 0 else "undecided"
-    rng = np.random.default_rng(len(differences))
-    right = {}
-    for count in SEED_COUNTS:
-        found = []
-        for _ in range(CAMPAIGNS):
-            drawn = rng.choice(differences, count)
-            p = min(1.0, family * median_p(drawn))
-            p_equivalent = None if margin is None else min(1.0, family * equivalent_p(drawn, margin))
-            found.append(outcome(p, p_equivalent, float(median(drawn))) == truth)
-        right[count] = float(np.mean(found))
-    steady = None
-    for count in reversed(right):
-        if right[count] < ENOUGH:
-            break
-        steady = count
-    return SeedsNeeded(tuner, reference, truth, center, right, steady)
+    early, late = (np.quantile(gain, level, axis=0, method="inverted_cdf") for level in (0.75, 0.25))
+    return first(early >= share), first(median(gain.T) >= share), first(late >= share)
 
 
 def by_draws(scores: Scores, weights: np.ndarray, most: int) -> pd.DataFrame:
@@ -494,11 +364,13 @@ class Truth:
         failing: share of all trainings of the table that failed.
         noise: of the score that judges, over the configurations among the best 5 % (at least ten) that never fail;
             None where there are fewer than two.
+        noise_ranges: smallest and largest of its ``noise_figures`` with all data draws and without each.
         random: exact expectation and median of random search, see ``by_draws``.
         grid: the same of the hand-picked grid in random order, columns as in ``random``.
         grid_size: its points.
         lines: the true mean of each tuner's incumbent after so many epochs: columns tuner, epochs, true (mean over
-            runs; NaN while some run has found nothing) and median (over runs; NaN while half have found nothing).
+            runs; NaN while some run has found nothing), median, lower and upper (median and quartiles over runs; NaN
+            while so many have found nothing).
         tuners: in reporting order.
         seeds: advice for each pair of a primary tuner and a reference, at the full budget.
     """
@@ -509,6 +381,7 @@ class Truth:
     top_sizes: Mapping[float, int]
     failing: float
     noise: Components | None
+    noise_ranges: Mapping[str, Interval]
     random: pd.DataFrame
     grid: pd.DataFrame
     grid_size: int
@@ -537,6 +410,7 @@ def truth(records: Records, table: Table, margin: float | None) -> Truth:
     chosen = np.flatnonzero(means <= np.sort(means)[min(len(means), max(10, math.ceil(0.05 * len(means)))) - 1])
     chosen = chosen[np.isfinite(means[chosen])]
     enough = len(chosen) > 1 and min(scores.judged.shape[1:]) > 1
+    noise, noise_ranges = components_and_ranges(scores.judged[chosen]) if enough else (None, {})
     weights = proposal_weights(table, space)
     line = by_draws(scores, weights, MOST_SHOWN)
     grid = _grid(scores, _hand_picked(records, table))
@@ -554,13 +428,14 @@ def truth(records: Records, table: Table, margin: float | None) -> Truth:
         best_score=float(means[best]),
         top_sizes={share: int(truly_best(means, share).sum()) for share in TOP},
         failing=float(failing.mean()),
-        noise=components(scores.judged[chosen]) if enough else None,
+        noise=noise,
+        noise_ranges=noise_ranges,
         random=line,
         grid=grid,
         grid_size=len(_hand_picked(records, table)),
         lines=_lines(records, number, true_means(judged)),
         tuners=tuners,
-        seeds=_advice(records, margin),
+        seeds=advice(records, margin),
     )
 
 
@@ -607,29 +482,34 @@ def _tuner(
     safe, fails = true_means(judged), np.asarray(scores.fails.any(axis=(1, 2)))[chosen]
     regret = safe[chosen] - means.min()
     known = np.isfinite(finals) & ~fails
-    draw = ((last.index.to_numpy() - 1) % scores.judged.shape[1])[known]
+    draw = draw_of(last.index, scores.judged.shape[1])[known]
     curse = last["validation"].to_numpy(dtype=float) - validation_means[chosen]
-    curve, ends = line["median"].to_numpy(), median_interval(safe[chosen])
+    curve = line["median"].to_numpy()
+    choices, regrets, curses = quartiles(safe[chosen]), quartiles(regret), quartiles(curse)
     gain = _gains(kept, number, safe, untuned, means.min(), int(trials["trial"].max()))
     return TunerTruth(
         tuner=tuner,
         runs=len(last),
         regret=float(median(regret)),
-        regret_low=quartile(regret, 0.25),
-        regret_high=quartile(regret, 0.75),
+        regret_low=regrets.low,
+        regret_high=regrets.high,
         top={share: int(truly_best(means, share)[chosen].sum()) for share in TOP},
         can_fail=int(fails.sum()),
         curse=float(median(curse)),
-        curse_low=quartile(curse, 0.25),
-        curse_high=quartile(curse, 0.75),
+        curse_low=curses.low,
+        curse_high=curses.high,
         sources=run_sources(finals[known], chosen[known], draw, judged) if known.sum() > 1 else {},
+        source_ranges=source_ranges(finals[known], chosen[known], draw, judged),
         half=trials_to(gain, 0.5) if gain is not None else None,
         nine_tenths=trials_to(gain, 0.9) if gain is not None else None,
         equal_random=equal_draws(curve, float(median(safe[chosen]))),
-        equal_low=equal_draws(curve, ends.high) if ends else None,
-        equal_high=equal_draws(curve, ends.low) if ends else None,
+        equal_low=equal_draws(curve, choices.high),
+        equal_high=equal_draws(curve, choices.low),
         trials=float(trials.groupby("seed")["trial"].max().median()),
     )
+
+
+LINES = ("true", "median", "lower", "upper")
 
 
 def _lines(records: Records, number: Mapping[str, int], means: np.ndarray) -> pd.DataFrame:
@@ -648,10 +528,11 @@ def _lines(records: Records, number: Mapping[str, int], means: np.ndarray) -> pd
             )
             for _, run in kept.groupby("seed")
         ]
-        both = np.array([np.mean(rows, axis=0), median(np.array(rows).T)])
-        mean, half = np.where(np.isfinite(both), both, np.nan)
-        parts.append(pd.DataFrame({"tuner": tuner, "epochs": grid, "true": mean, "median": half}))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["tuner", "epochs", "true", "median"])
+        lower, upper = quantile_band(np.array(rows), (0.25, 0.75))
+        lines = np.array([np.mean(rows, axis=0), median(np.array(rows).T), lower, upper])
+        shown = dict(zip(LINES, np.where(np.isfinite(lines), lines, np.nan), strict=True))
+        parts.append(pd.DataFrame({"tuner": tuner, "epochs": grid, **shown}))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["tuner", "epochs", *LINES])
 
 
 def _gains(
@@ -667,21 +548,3 @@ def _gains(
         at = np.searchsorted(run["trial"].to_numpy(), np.arange(1, most + 1), side="right")
         rows.append(np.concatenate([[-np.inf], worth])[at])
     return np.array(rows)
-
-
-def _advice(records: Records, margin: float | None) -> tuple[SeedsNeeded, ...]:
-    """For each pair of methods; those that carry the verdict first, corrected for their number, the others alone."""
-    finals = {tuner: records.finals(tuner).dropna() for tuner in records.tuners}
-    primary = [t for t in records.primary if t in finals]
-    pairs = [
-        (t, r) for r in dict.fromkeys((records.against, "random_search")) if r in finals for t in primary if t != r
-    ]
-    family = max(1, len(primary) * (2 if records.checkpoint_trials else 1))
-    known = {frozenset(pair) for pair in pairs}
-    others = [pair for pair in itertools.combinations(finals, 2) if frozenset(pair) not in known]
-    found = []
-    for tuner, reference, comparisons in [*((*p, family) for p in pairs), *((*p, 1) for p in others)]:
-        both = pd.concat([finals[tuner], finals[reference]], axis=1, join="inner").to_numpy(dtype=float)
-        advice = seeds_needed(tuner, reference, subtract(both[:, 0], both[:, 1]), margin, comparisons)
-        found += [advice] if advice else []
-    return tuple(found)

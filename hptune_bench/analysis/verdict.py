@@ -171,7 +171,7 @@ def _gain(records: Records, full: list[Comparison]) -> Sentence:
     where, many, interval = f"On {records.name}", f"{seeds} seeds", "95 % interval"
     if found[0].where:
         where += f", on {found[0].where}"
-        many, interval = f"{seeds} searches each", "95 % interval of the tuners' own chance"
+        many, interval = f"{seeds} searches each", "quartiles"
     elif records.draws is not None:
         many = f"{seeds} data sets"
     head = (
@@ -206,7 +206,7 @@ def _about_data(workloads: Sequence[Records]) -> list[Sentence]:
     return [
         Sentence(
             f"About new data nothing is decided{where}: {counts}, and at least {MIN_SEEDS} are needed. What follows "
-            f"holds on {last}; intervals and p-values are of the tuners' own chance there.",
+            f"holds on {last}; p-values are of the tuners' own chance there.",
             "data",
         )
     ]

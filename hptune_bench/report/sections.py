@@ -440,8 +440,8 @@ def _paired(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                 takeaway=_outcomes(ctx, shown),
                 detail=(
                     f"One dot per {_dot(found)} ({_seeds(found)}): {tables.metric_name(found.records)} of the tuner "
-                    f"minus that of {ctx.looks[shown[0].reference].label}; bar: median, line: its 95 % "
-                    f"interval{_of_chance(shown[0])}{band}. An arrowhead at the rim is a failed run."
+                    f"minus that of {ctx.looks[shown[0].reference].label}; bar: median, line: "
+                    f"{_line_of(shown[0])}{band}. An arrowhead at the rim is a failed run."
                 ),
                 alt=f"Dot plot of paired differences. {_outcomes(ctx, shown)}",
                 data=pairs.data(shown),
@@ -468,9 +468,9 @@ def _dot(found: WorkloadAnalysis) -> str:
     return "data seed" if found.records.draws is None else "replayed seed"
 
 
-def _of_chance(item: Comparison) -> str:
-    """What an interval is of, where it is not of new data."""
-    return f" of the tuners' own chance on {item.where}" if item.where else ""
+def _line_of(item: Comparison) -> str:
+    """What the line beside a median shows."""
+    return f"quartiles of the runs on {item.where}" if item.where else "its 95 % interval"
 
 
 def _tells(item: Comparison) -> bool:
@@ -577,13 +577,18 @@ def _ranks_over_time(ctx: Context, found: Ranks) -> Iterable[Block]:
     last = frame.groupby(["workload", "tuner"], sort=False)["mean_rank"].last()
     ends = [f"{_title(w)}: {_smallest(ctx, last[w.records.name])}" for w in shown]
     takeaway = f"Smallest mean rank at the end of the budget: {'; '.join(ends)}."
+    shown_frame = frame[frame["workload"].isin([w.records.name for w in shown])]
+    band = "without an interval, because so few data sets have none"
+    if shown_frame["low"].notna().any():
+        few = shown_frame.groupby("workload")["tuner"].nunique().max() <= curves.MAX_BANDS
+        band = "band: its 95 % interval" if few else "its 95 % interval is in the CSV"
     yield Figure(
         name="ranks-over-time",
         takeaway=takeaway,
         detail=(
             "Searches ranked inside each seed by the test score of the best trial so far, mean over "
-            f"{' / '.join(dict.fromkeys(_seeds(w) for w in shown))}, without a band; those without a result yet share "
-            "the last place."
+            f"{' / '.join(dict.fromkeys(_seeds(w) for w in shown))} ({band}); those without a result yet share the "
+            "last place."
         ),
         alt=f"Step curves of the mean rank of each search over trained epochs. {takeaway}",
         data=frame,

@@ -231,8 +231,8 @@ def comparisons(name: str, records: Records, items: Sequence[Comparison], looks:
     pairs = "data" if records.draws is None else "replayed"
     note = (
         f"Difference in {metric_name(records)}, method − reference, paired by {pairs} seed: negative = the method is "
-        "better; median [its 95 % interval]; signed-rank and sign test must agree; a failed run counts as "
-        f"worst. Undecided is not a tie. {_blocked(records, where)}" + " ".join(reasons)
+        f"better; median [{'quartiles' if where else 'its 95 % interval'}]; signed-rank and sign test must agree; a "
+        f"failed run counts as worst. Undecided is not a tie. {_blocked(records, where)}" + " ".join(reasons)
     ).strip()
     return table(name, _caption(records, caption), columns, rows, note, text_columns=4)
 
@@ -244,8 +244,8 @@ def _blocked(records: Records, where: str) -> str:
     if not where:
         return f"One pair for each of the {records.draws} data sets that the seeds share: the median there. "
     return (
-        f"Interval and p are of the tuners' own chance on {where}: they say nothing about new data. Ahead, behind = in "
-        "more than half of the n runs. On each data set: the median difference there. "
+        f"p is of the tuners' own chance on {where}: it says nothing about new data. Ahead, behind = in more than half "
+        "of the n runs. On each data set: the median difference there. "
     )
 
 

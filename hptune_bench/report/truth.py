@@ -9,16 +9,19 @@ import pandas as pd
 
 from hptune_bench.analysis import WorkloadAnalysis
 from hptune_bench.analysis.exact_importance import ExactImportance, show
-from hptune_bench.analysis.statistics import MIN_SEEDS
-from hptune_bench.analysis.targets import wilson
-from hptune_bench.analysis.truth import CAMPAIGNS, ENOUGH, TOP, SeedsNeeded, Truth, TunerTruth
+from hptune_bench.analysis.noise_sources import SOURCES, noise_figures
+from hptune_bench.analysis.seeds_needed import CAMPAIGNS, ENOUGH, SeedsNeeded
+from hptune_bench.analysis.statistics import Interval
+from hptune_bench.analysis.truth import TOP, Quarters, Truth, TunerTruth
 from hptune_bench.report import text
 from hptune_bench.report.blocks import Block, Cell, Figure, Items, Prose, Table, table
 from hptune_bench.report.plots import truth as plots
+from hptune_bench.report.plots.curves import MAX_BANDS
 from hptune_bench.report.style import Look
 
 Looks = Mapping[str, Look]
 SHOWN_EFFECTS = 8
+LEFT_OUT = "[smallest, largest with all data sets or without one of them]"
 
 
 def blocks(found: WorkloadAnalysis, looks: Looks, title: str, corner: str, score: str) -> list[Block]:
@@ -35,6 +38,7 @@ def blocks(found: WorkloadAnalysis, looks: Looks, title: str, corner: str, score
         *_noise(true),
         _lines(f"truth-{name}", true, looks, title, corner, score),
         _tuners(f"truth-{name}", true, looks, score),
+        _sources(f"sources-{name}", true, looks),
         *([_seeds(f"seeds-{name}", true.seeds, looks)] if true.seeds else []),
     ]
 
@@ -69,7 +73,8 @@ def importance(found: WorkloadAnalysis, title: str, corner: str, score: str) -> 
             takeaway=takeaway,
             detail=(
                 "Functional ANOVA of the complete table (replayed), uniform weight on levels: shares of the variance "
-                "of a single training, noise taken off each and shown by itself; they sum to 1."
+                "of a single training, noise taken off each and shown by itself; they sum to 1. Line: smallest to "
+                "largest share with all data sets or without one of them."
             ),
             alt=f"Bars of the share of variance of each hyperparameter, each pair and noise. {takeaway}",
             data=effects(exact),
@@ -99,23 +104,42 @@ def _best(true: Truth, score: str) -> str:
 def _noise(true: Truth) -> list[Block]:
     if true.noise is None:
         return []
-    parts = {
-        "the data draw as such": true.noise.draw,
-        "the data draw together with the configuration": true.noise.mixed,
-        "the training seed": true.noise.training,
-    }
-    total = sum(max(value, 0.0) for value in parts.values())
-    if total <= 0:
+    found, ranges = noise_figures(true.noise), true.noise_ranges
+    if found["sd"] <= 0:
         return []
-    words = text.listing([f"{text.percent(max(value, 0.0) / total)} to {name}" for name, value in parts.items()])
-    between = math.sqrt(max(true.noise.between, 0.0))
-    apart = f"differ by {text.number(between, 3)}" if between > 0 else "do not differ beyond that noise"
+    sources = {
+        "draw": "the data draw as such",
+        "mixed": "the data draw together with the configuration",
+        "training": "the training seed",
+    }
+    words = text.listing(
+        [f"{_percent(found[name], ranges.get(name))} to {name_of}" for name, name_of in sources.items()]
+    )
+    apart = "do not differ beyond that noise"
+    if found["between"] > 0:
+        apart = f"differ by {_ranged(found['between'], ranges.get('between'))}"
+    how = f" In brackets: {LEFT_OUT[1:-1]}." if ranges else ""
     return [
         Prose(
-            f"Among the best configurations, a single training varies by {text.number(math.sqrt(total), 3)} (standard "
-            f"deviation): {words}. The means of these configurations {apart}."
+            f"Among the best configurations, a single training varies by {_ranged(found['sd'], ranges.get('sd'))} "
+            f"(standard deviation): {words}. The means of these configurations {apart}.{how}"
         )
     ]
+
+
+def _ranged(value: float, ends: Interval | None) -> str:
+    """A number with its range where there is one."""
+    return text.interval(value, ends.low, ends.high) if ends else text.number(value, 3)
+
+
+def _percent(share: float, ends: Interval | None, places: int = 0) -> str:
+    """A share as per cent with its range where there is one; no sign on zero."""
+
+    def shown(value: float) -> str:
+        return f"{round(100 * value, places) + 0.0:.{places}f}"
+
+    brackets = f" [{shown(ends.low)}, {shown(ends.high)}]" if ends else ""
+    return f"{shown(share)} %{brackets}"
 
 
 def _strongest(exact: ExactImportance) -> str:
@@ -141,7 +165,6 @@ def _tuners(name: str, true: Truth, looks: Looks, score: str) -> Table:
             *(_part(item.top[share], item.runs) for share in TOP),
             _part(item.can_fail, item.runs),
             Cell(text.interval(item.curse, item.curse_low, item.curse_high), item.curse),
-            Cell(_shares(item)),
             _trials(item.half),
             _trials(item.nine_tenths),
             _random(item, len(true.random)),
@@ -150,53 +173,62 @@ def _tuners(name: str, true: Truth, looks: Looks, score: str) -> Table:
         for item in true.tuners
     ]
     columns = ["Method", "Regret", *(f"Truly in the best {text.percent(share)}" for share in TOP)]
-    columns += [
-        "Chose what can fail",
-        "Flattery",
-        "Tuner / data / training",
-        "Trials to half",
-        "to nine tenths",
-        "Random search needs",
-        "n",
-    ]
+    columns += ["Chose what can fail", "Flattery", "Trials to half", "to nine tenths", "Random search needs", "n"]
     note = (
-        f"Regret: true mean {score} of the choice minus the best there is, median [quartiles] over runs. Truly in the "
-        "best, chose what can fail (some training of it in the table fails): share of runs [95 % interval of the "
-        "tuner's own chance on the table's data]. Flattery: selected validation score minus the choice's true mean, "
-        "below 0 = it looked better than it is, median [quartiles]. Tuner / data / training: shares of the variance of "
-        "the final score among runs whose choice never fails (below 0: it evens out another). Trials to half and to "
-        "nine tenths of what can be gained over the untuned configuration, in truth, by the median run. Random search "
-        "needs: proposals after which the median random search (exactly) chooses as well as this method's median run "
-        "[for the ends of that median's 95 % interval, of the tuner's own chance], and how many times its own trials "
+        f"Median [quartiles] over runs. Regret: true mean {score} of the choice minus the best there is. Truly in the "
+        "best, chose what can fail (some training of it in the table fails): number of runs. Flattery: selected "
+        "validation score minus the choice's true mean, below 0 = it looked better than it is. Trials to half and to "
+        "nine tenths of what can be gained over the untuned configuration, in truth: half of the runs have it then [a "
+        "quarter, three quarters]. Random search needs: proposals after which the median random search (exactly) "
+        "chooses as well as this method's median run [as the runs at the quartiles], and how many times its own trials "
         "that is."
     )
     return table(name, "Against the truth (replayed)", columns, rows, note)
 
 
-def _shares(item: TunerTruth) -> str:
-    values = list(item.sources.values())
-    if not values or any(math.isnan(value) for value in values):
-        return text.MISSING
-    return " / ".join(f"{100 * value:.0f}" for value in values) + " %"
+def _sources(name: str, true: Truth, looks: Looks) -> Table:
+    rows = [
+        [
+            Cell(looks[item.tuner].label),
+            *(_source(item, source) for source in SOURCES),
+            Cell(f"{item.runs - item.can_fail:,}", item.runs - item.can_fail),
+        ]
+        for item in true.tuners
+    ]
+    note = (
+        "Shares of the variance of the final score among the n runs whose choice never fails: which configuration the "
+        "tuner chose, the data set, and the training seed with the luck of the selection. They sum to 1; below 0: it "
+        f"evens out another. {LEFT_OUT}: no interval, which so few data sets do not give."
+    )
+    columns = ["Method", "The tuner's choice", "Data set", "Training seed", "n"]
+    return table(name, "Why runs of one method end differently (replayed)", columns, rows, note)
 
 
-def _trials(count: int | None) -> Cell:
-    return Cell(f"{count:,}" if count else "never", count or math.inf)
+def _source(item: TunerTruth, source: str) -> Cell:
+    share = item.sources.get(source, math.nan)
+    if math.isnan(share):
+        return Cell(text.MISSING)
+    return Cell(_percent(share, item.source_ranges.get(source)), share)
+
+
+def _trials(quarters: Quarters | None) -> Cell:
+    if quarters is None:
+        return Cell(text.MISSING)
+    early, half, late = (f"{count:,.0f}" if math.isfinite(count) else "never" for count in quarters)
+    return Cell(f"{half} [{early}, {late}]", quarters[1])
 
 
 def _part(count: int, runs: int) -> Cell:
-    """A share of runs, with its interval."""
-    low, high = wilson(count, runs)
-    return Cell(f"{text.percent(count / runs)} [{100 * low:.0f}, {100 * high:.0f}]", count / runs)
+    return Cell(f"{count:,} of {runs:,}", count / runs)
 
 
 def _random(item: TunerTruth, most: int) -> Cell:
     def words(count: int | None) -> str:
         return f">{most}" if count is None else f"{count}"
 
-    ends = f" [{words(item.equal_low)}, {words(item.equal_high)}]" if item.runs >= MIN_SEEDS else ""
     times = f" ({item.equal_random / item.trials:.1f}×)" if item.equal_random is not None else ""
-    return Cell(f"{words(item.equal_random)}{times}{ends}", item.equal_random or math.inf)
+    ends = f"[{words(item.equal_low)}, {words(item.equal_high)}]"
+    return Cell(f"{words(item.equal_random)}{times} {ends}", item.equal_random or math.inf)
 
 
 def _seeds(name: str, advice: Sequence[SeedsNeeded], looks: Looks) -> Table:
@@ -206,12 +238,9 @@ def _seeds(name: str, advice: Sequence[SeedsNeeded], looks: Looks) -> Table:
             Cell(looks[item.tuner].label),
             Cell(looks[item.reference].label),
             Cell(item.truth),
-            Cell(text.number(item.difference, 3), item.difference),
-            *(
-                Cell(text.percent(item.right[n]), item.right[n]) if n in item.right else Cell(text.MISSING)
-                for n in counts
-            ),
-            Cell(f"{item.seeds:,}" if item.seeds else f"more than {max(item.right)}", item.seeds or math.inf),
+            Cell(_ranged(item.difference, item.difference_range), item.difference),
+            *(_right(item, n) for n in counts),
+            Cell(_enough(item), item.seeds),
         ]
         for item in advice
     ]
@@ -222,21 +251,41 @@ def _seeds(name: str, advice: Sequence[SeedsNeeded], looks: Looks) -> Table:
         f"retraining noise. Right: share of {CAMPAIGNS} resampled campaigns whose verdict is that. Seeds needed: from "
         f"so many on, {text.percent(ENOUGH)} of campaigns are, corrected for the number of primary comparisons "
         "where it is one of them (those come first). As if the data of each seed were one of the table's data sets, "
-        "drawn at random: data that differ more need more seeds."
+        f"drawn at random: data that differ more need more seeds. {LEFT_OUT}, where the truth may be another."
     )
     return table(name, "How many seeds are enough? (replayed)", columns, rows, note, text_columns=3)
 
 
+def _right(item: SeedsNeeded, count: int) -> Cell:
+    if count not in item.right:
+        return Cell(text.MISSING)
+    return Cell(_percent(item.right[count], item.right_range.get(count)), item.right[count])
+
+
+def _enough(item: SeedsNeeded) -> str:
+    most = max(item.right)
+
+    def shown(count: float) -> str:
+        return f"{count:,.0f}" if math.isfinite(count) else f">{most}"
+
+    ends = item.seeds_range
+    return shown(item.seeds) + (f" [{shown(ends.low)}, {shown(ends.high)}]" if ends else "")
+
+
 def effects(exact: ExactImportance) -> pd.DataFrame:
-    """Columns names, order, failing, scoring, failing_zero, scoring_zero: one row per effect and one for noise."""
+    """Columns names, order, and for failing and scoring: share, _low, _high, _zero: one row per effect and one for
+    noise."""
     frame = exact.scoring.effects[["names", "order"]].copy()
     frame["names"] = [" x ".join(names) for names in frame["names"]]
     noise = {"names": "noise", "order": 0}
     for column, anova in (("failing", exact.failing), ("scoring", exact.scoring)):
-        frame[column], frame[f"{column}_zero"] = anova.effects["share"], anova.effects["zero"]
-        noise |= {column: anova.noise if anova.total > 0 else math.nan, f"{column}_zero": False}
+        mine = [column, f"{column}_low", f"{column}_high"]
+        frame[mine], frame[f"{column}_zero"] = anova.effects[["share", "low", "high"]], anova.effects["zero"]
+        ends = anova.noise_range or Interval(math.nan, math.nan)
+        noise |= dict(zip(mine, (anova.noise, ends.low, ends.high), strict=True)) | {f"{column}_zero": False}
         if anova.total <= 0:
-            frame[column] = math.nan
+            frame[mine] = math.nan
+            noise |= dict.fromkeys(mine, math.nan)
     return pd.concat([frame, pd.DataFrame([noise])], ignore_index=True)
 
 
@@ -253,7 +302,7 @@ def _effects(name: str, exact: ExactImportance) -> Table:
     note = (
         "Share of the variance of a single training. Failing: it diverged or learned no more than a constant (0 "
         "or 1). Scoring: its rank among those that did not fail, in which a failed one counts as the mean "
-        "rank. = 0: zero within noise (F test against the data draws, 5 %). Exact inside this space."
+        f"rank. = 0: zero within noise (F test against the data draws, 5 %). Exact inside this space; {LEFT_OUT}."
     )
     return table(name, "Exact importance (replayed)", ["Hyperparameters", "Failing", "Scoring"], rows, note)
 
@@ -262,7 +311,9 @@ def _share(row: pd.Series, part: str) -> Cell:
     value = float(row[part])
     if math.isnan(value):
         return Cell(text.MISSING)
-    return Cell(f"{round(100 * value, 1) + 0.0:.1f} %", value, mark="= 0" if bool(row[f"{part}_zero"]) else "")
+    low, high = float(row[f"{part}_low"]), float(row[f"{part}_high"])
+    ends = None if math.isnan(low) else Interval(low, high)
+    return Cell(_percent(value, ends, 1), value, mark="= 0" if bool(row[f"{part}_zero"]) else "")
 
 
 # --- figures -------------------------------------------------------------------------------------------------------
@@ -275,16 +326,17 @@ def _lines(name: str, true: Truth, looks: Looks, title: str, corner: str, score:
         at = text.number(true.best_score + best.regret)
         takeaway += f"; the median run of {looks[best.tuner].label} ends nearest, at {at}"
     runs = max((item.runs for item in true.tuners), default=0)
+    band = "quartiles are in the CSV" if len(true.tuners) > MAX_BANDS else "band: lower to upper quartile"
     grid = f"; dash-dotted: the hand-picked grid of {true.grid_size} points in random order" if len(true.grid) else ""
     return Figure(
         name=name,
         takeaway=text.sentence(takeaway),
         detail=(
             f"True mean {score} of the best trial so far, free of a trial's own luck, over "
-            f"{text.plural(runs, 'replayed run')} each: above the median run, below the mean, which a few runs lift "
-            f"that chose what can fail. Grey, exact: dashed: random search{grid}; dotted: the best there is. Failed "
-            "trainings count as the worst score of one that did not; the score axes leave out what lay above them in "
-            "the first tenth."
+            f"{text.plural(runs, 'replayed run')} each: above the median run ({band}), below the mean, which a few "
+            f"runs lift that chose what can fail. Grey, exact: dashed: random search{grid}; dotted: the best there is. "
+            "Failed trainings count as the worst score of one that did not; the score axes leave out what lay above "
+            "them in the first tenth."
         ),
         alt=f"True mean of each method over epochs, beside exact expectations. {takeaway}",
         data=plots.line_data(true),

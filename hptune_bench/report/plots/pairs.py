@@ -15,6 +15,7 @@ from hptune_bench.analysis.statistics import ALPHA
 from hptune_bench.analysis.verdict import word
 from hptune_bench.report import text
 from hptune_bench.report.plots import canvas
+from hptune_bench.report.plots.curves import MAX_BANDS
 from hptune_bench.report.style import FAINT, GRID, INK, Look
 
 MAX_RANK_TICKS = 10
@@ -235,6 +236,9 @@ def draw_ranks_over_time(over_time: pd.DataFrame, looks: Mapping[str, Look], tit
         canvas.apply(axes.yaxis, canvas.Scale("linear"), len(groups) + 0.2, 0.8)
         for place, (name, frame) in enumerate(groups.items()):
             x, y = frame["spent_epochs"].to_numpy(float), frame["mean_rank"].to_numpy(float)
+            if len(groups) <= MAX_BANDS:
+                edges = frame["low"].to_numpy(float), frame["high"].to_numpy(float)
+                axes.fill_between(x, *edges, step="post", color=looks[str(name)].color, alpha=0.13, linewidth=0)
             canvas.steps(axes, x, y, looks[str(name)])
             canvas.markers(axes, x, y, looks[str(name)], (0.0, last), place / len(groups))
             ends.append(canvas.End(float(y[-1]), looks[str(name)]))

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.exact_importance import ExactQuestion, show
-from hptune_bench.analysis.truth import Truth
+from hptune_bench.analysis.truth import LINES, Truth
 from hptune_bench.report.plots import canvas
+from hptune_bench.report.plots.curves import MAX_BANDS
 from hptune_bench.report.style import FAINT, INK, Look, shorten
 
 MOST_EFFECTS = 12
@@ -22,14 +23,14 @@ PANELS = {"median": "the median run", "true": "mean over runs"}
 
 
 def line_data(true: Truth) -> pd.DataFrame:
-    """Columns line, epochs, true, median: see ``Truth.lines``."""
-    columns = ["line", "epochs", "true", "median"]
+    """Columns line, epochs, true, median, lower, upper: see ``Truth.lines``; what is exact has no quartiles."""
+    columns = ["line", "epochs", *LINES]
     parts = [true.lines.rename(columns={"tuner": "line"})[columns]]
     for name, frame in (("exact: random search", true.random), ("exact: hand-picked grid", true.grid)):
         if len(frame):
-            parts.append(frame.assign(line=name)[columns])
+            parts.append(frame.assign(line=name, lower=math.nan, upper=math.nan)[columns])
     best = {"line": ["exact: best"], "epochs": [0.0], "true": [true.best_score], "median": [true.best_score]}
-    return pd.concat([*parts, pd.DataFrame(best)], ignore_index=True)
+    return pd.concat([*parts, pd.DataFrame(best)], ignore_index=True)[columns]
 
 
 def draw_lines(true: Truth, looks: Mapping[str, Look], title: str, corner: str, score: str) -> Any:
@@ -64,6 +65,10 @@ def _lines_panel(axes: Any, true: Truth, looks: Mapping[str, Look], column: str,
         if known.empty:
             continue
         look = looks[str(name)]
+        if column == "median" and len(true.tuners) <= MAX_BANDS:
+            x, lower, upper = (rows[each].to_numpy(float) for each in ("epochs", "lower", "upper"))
+            edges = lower, np.where(np.isnan(upper), axes.get_ylim()[1], upper)
+            axes.fill_between(x, *edges, step="post", color=look.color, alpha=0.13, linewidth=0)
         canvas.steps(axes, known["epochs"].to_numpy(float), known[column].to_numpy(float), look, zorder=3)
         ends.append(canvas.End(float(known[column].iloc[-1]), look, x=float(known["epochs"].iloc[-1])))
     axes.set_xlim(0, last)
@@ -90,6 +95,8 @@ def draw_importance(effects: pd.DataFrame, title: str, corner: str) -> Any:
             edgecolor="#fefefe",
             label="whether a training fails" if part == "failing" else "how well it scores",
         )
+        known = shown[shown[f"{part}_low"].notna()]
+        axes.hlines(known.index + shift, known[f"{part}_low"], known[f"{part}_high"], color=INK, linewidth=1.2)
     axes.set_yticks(range(len(shown)), [shorten(str(name).replace(" x ", " × "), 34) for name in shown["names"]])
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.axvline(0, color=INK, linewidth=0.8)

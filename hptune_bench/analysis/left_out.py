@@ -1,0 +1,41 @@
+"""How much a figure about a table hangs on one of its data draws: the same figure without each of them.
+
+A table holds too few data draws for an interval over new data (``data_draws``). What can be seen is how far a figure
+moves when one draw is left out: a range over what is there, without a claim of coverage.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping
+from typing import TypeVar
+
+import numpy as np
+
+from hptune_bench.analysis.statistics import Interval
+
+Name = TypeVar("Name", bound=Hashable)
+
+LEAST_DRAWS = 3
+"""Without one of them two are left, the fewest that tell data draws from everything else."""
+
+
+def ranges(figures: Callable[[np.ndarray], Mapping[Name, float]], draws: int) -> dict[Name, Interval]:
+    """Smallest and largest value of each figure over all data draws and without each of them.
+
+    Args:
+        figures: numbers of the draws that are kept, shape (n,), to figures by name.
+
+    Returns:
+        Empty below ``LEAST_DRAWS``; a figure that is NaN (not to be had) for some choice of draws has no range.
+    """
+    if draws < LEAST_DRAWS:
+        return {}
+    kept = [np.arange(draws), *(np.delete(np.arange(draws), left) for left in range(draws))]
+    found = [figures(numbers) for numbers in kept]
+    spans = {}
+    for name in found[0]:
+        values = [each[name] for each in found]
+        if not any(math.isnan(value) for value in values):
+            spans[name] = Interval(float(min(values)), float(max(values)))
+    return spans

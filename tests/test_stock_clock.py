@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from benchmarks.speed.stock_clock import predicted
+from benchmarks.speed.yardstick import sampled
 from hptune_bench.execution import tasks
 from hptune_bench.training import stock_clock
 from hptune_bench.training.stock_clock import Cycle
@@ -72,3 +76,39 @@ def test_what_goes_wrong_there_is_said_here(tmp_path: Path, monkeypatch: pytest.
     assert said["status"] == "error"
     assert "died" in said["reason"]
     assert not (tmp_path / "clock.json").exists()
+
+
+def test_the_speed_of_the_processor_is_sampled_beside_what_is_measured() -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    with sampled() as speed:
+        signal.raise_signal(signal.SIGALRM)  # what the timer does
+    assert len(speed.samples) >= 3, "at the start, once between, at the end"
+    assert speed.spent_s == pytest.approx(sum(speed.samples))
+    assert min(1 / s for s in speed.samples) <= speed.per_s <= max(1 / s for s in speed.samples)
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_search_counts_only_at_the_speed_of_its_clock() -> None:
+    clock = pd.DataFrame(
+        {
+            "workload": "w",
+            "method": ["plain", "keras_tuner"],
+            "structure": "{}",
+            "overhead_s": [0.5, 1.0],
+            "epoch_s": 0.25,
+            "checkpoint_s": [0.0, 0.125],
+        }
+    )
+    real = {
+        "trials": ["{}", "{}"],
+        "epochs": [("{}", 1, 2.0), ("{}", 1, 3.0), ("{}", 2, 1.0)],
+        "seconds": 3.0,
+        "wall_s": 4.0,
+        "tuner_s": 0.1,
+        "speed": 95.0,
+    }
+    found = predicted(real, clock, 100.0)
+    assert found["predicted_s"] == pytest.approx(2 * 1.0 + 3 * 0.25 + 2 * 0.125 + 0.1)
+    assert (found["checkpoints"], found["counts"]) == (2, True)
+    assert predicted(real, clock, 110.0)["counts"] is False

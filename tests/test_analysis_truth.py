@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,7 +35,9 @@ from hptune_bench.analysis.truth import (
     true_means,
     truly_best,
 )
+from hptune_bench.tables import read_table
 
+PUBLISHED = Path(__file__).parents[1] / "results" / "published" / "tables"
 few = st.lists(st.integers(0, 4), min_size=1, max_size=4)
 
 
@@ -327,6 +330,20 @@ def test_failing_and_scoring_are_two_questions() -> None:
     assert scores.finite(validation)[:, 0].tolist() == [[1, 2], [4, 4], [3, 4]]
     assert fails[:, 0].tolist() == [[0, 0], [1, 1], [0, 0]]
     assert ranks[:, 0].tolist() == [[0, 1 / 3], [0.5, 0.5], [2 / 3, 1]]
+
+
+def test_what_the_notebook_reads_nowhere_is_zero_in_its_published_table() -> None:
+    table = read_table(PUBLISHED / "review_sentiment_as_written.parquet")
+    found = exact_importance(table, scores_of(table), {"word_count": 50, "vocab_count": 700})
+    assert found.scoring.zero("vocab_count")
+    assert found.scoring.zero("word_count", "vocab_count")
+    assert abs(found.scoring.share("vocab_count")) < 0.02
+    assert found.scoring.share("word_count") > 0.3
+    (vocabulary,) = (question for question in found.questions if question.name == "vocab_count")
+    assert "as good as any other value" in vocabulary.verdict, "the best of 209 samples is luck"
+    table = read_table(PUBLISHED / "review_sentiment.parquet")
+    right = exact_importance(table, scores_of(table), {"word_count": 50, "vocab_count": 700})
+    assert "not the best choice" in right.questions[0].verdict
 
 
 def test_questions_of_a_table_that_is_known() -> None:

@@ -51,9 +51,9 @@ def _stock_clock_error(frame: pd.DataFrame) -> str:
         "Seconds of processor time, each search in a process of its own. Over all searches of a tuner the clock is off "
         f"by {each}. In single searches it is off by {_span(frame)}, in {close.sum()} of {len(frame)} by at most 15 %: "
         f"the machine itself was {frame['speed'].min():.2f} to {frame['speed'].max():.2f} times as fast during a "
-        f"search as while the clock of its round was measured (a fixed piece of work, timed all the while). Where both "
-        f"speeds were the same within {100 * EQUAL:.0f} %, {(close & equal).sum()} of {equal.sum()} are off by at most 15 % "
-        f"({_span(frame[equal])}). On the wall the searches took {wall.min():.2f} to {wall.max():.2f} times their "
+        "search as while the clock of its round was measured (a fixed piece of work, timed all the while). Where both "
+        f"speeds were the same within {100 * EQUAL:.0f} %, {(close & equal).sum()} of {equal.sum()} are off by at most "
+        f"15 % ({_span(frame[equal])}). On the wall the searches took {wall.min():.2f} to {wall.max():.2f} times their "
         "processor time."
     )
 

@@ -22,13 +22,14 @@ import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.left_out import ranges
-from hptune_bench.analysis.statistics import Interval
-from hptune_bench.analysis.truth import Scores, true_means
+from hptune_bench.analysis.noise_sources import components
+from hptune_bench.analysis.statistics import Interval, holm
+from hptune_bench.analysis.truth import Scores, leading, true_means
 from hptune_bench.search_space import Value
 from hptune_bench.tables import Table
 
 DEAD = 0.05
-"""An effect whose F test has a p above this is zero as far as the table can tell."""
+"""An effect whose adjusted p is above this is zero as far as the table can tell."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Anova:
     Attributes:
         effects: columns names (tuple of hyperparameters), order (1: main effect, 2: pair, ...), share, low and high
             (its range when one data draw is left out, see ``left_out``; NaN below three draws), p (F test of the effect
-            against its interaction with the data draw, mixed model; NaN with one draw), zero (within noise).
+            against its interaction with the data draw, mixed model; NaN with one draw), zero (within noise: p above
+            ``DEAD`` after Holm's correction over these effects).
         noise: share of the variance of a single training that no hyperparameter explains. noise_range: as low and high.
         total: variance of a single training, in squared units of the response; 0 if nothing varies.
     """
@@ -55,6 +57,10 @@ class Anova:
     def zero(self, *names: str) -> bool:
         """Whether that effect is zero within noise."""
         return bool(self._row(names)["zero"])
+
+    def matters(self, name: str) -> bool:
+        """Whether any effect in which this hyperparameter takes part is told from 0."""
+        return not self.effects.loc[[name in names for names in self.effects["names"]], "zero"].all()
 
     def _row(self, names: tuple[str, ...]) -> pd.Series:
         return self.effects[[set(found) == set(names) for found in self.effects["names"]]].iloc[0]
@@ -85,7 +91,8 @@ class ExactQuestion:
     Attributes:
         untuned: the level that stands for the copied value. edge: whether the best level ends the range.
         gap: best score at the copied level - best score at the best other level: negative = the copied one wins.
-        noise: standard deviation of one retraining of the best configuration.
+        noise: how much one training of a good configuration varies (standard deviation), from the training seed and
+            from what a data draw does to it alone: differences between configurations are held against it.
         verdict: one sentence with a number.
     """
 
@@ -155,7 +162,7 @@ def _decompose(response: np.ndarray, names: tuple[str, ...]) -> Anova:
     scale = total if total > 0 else 1.0
     frame = pd.DataFrame(rows, columns=["names", "order", "share", "p"])
     frame["share"] /= scale
-    frame["zero"] = ~(frame["p"] < DEAD) if draws > 1 else frame["share"].abs() < 1e-12
+    frame["zero"] = holm(frame["p"].to_numpy()) >= DEAD if draws > 1 else frame["share"].abs() < 1e-12
     return Anova(frame, noise / scale, max(total, 0.0))
 
 
@@ -198,12 +205,34 @@ def exact_importance(table: Table, scores: Scores, untuned: dict[str, Value]) ->
     fails, ranks = responses(scores)
     failing, scoring = (anova(values.reshape(*shape, *values.shape[1:]), names) for values in (fails, ranks))
     varying = [name for name in names if len(table.levels[name]) > 1 and name in untuned]
-    questions = tuple(_question(table, scores, fails, ranks, name, untuned[name]) for name in varying)
+    noise = _noise(scores)
+    questions = tuple(
+        _question(
+            table, scores, fails, ranks, noise, failing.matters(name) or scoring.matters(name), name, untuned[name]
+        )
+        for name in varying
+    )
     return ExactImportance(failing, scoring, questions)
 
 
+def _noise(scores: Scores) -> float:
+    judged = scores.finite(scores.judged)
+    good = judged[leading(np.where(scores.fails.any(axis=(1, 2)), np.inf, true_means(judged)))]
+    if len(good) > 1 and min(good.shape[1:]) > 1:
+        found = components(good)
+        return math.sqrt(max(found.mixed, 0.0) + found.training)
+    return math.sqrt(float(good[0].var(axis=-1, ddof=1).mean())) if len(good) and good.shape[-1] > 1 else 0.0
+
+
 def _question(
-    table: Table, scores: Scores, fails: np.ndarray, ranks: np.ndarray, name: str, copied: Value
+    table: Table,
+    scores: Scores,
+    fails: np.ndarray,
+    ranks: np.ndarray,
+    noise: float,
+    matters: bool,
+    name: str,
+    copied: Value,
 ) -> ExactQuestion:
     values = table.levels[name]
     at = _nearest(values, copied)
@@ -212,11 +241,9 @@ def _question(
     means = np.where(fails.any(axis=(1, 2)), np.inf, means)
     level_of = np.array([values.index(configuration[name]) for configuration in table.configurations])
     levels = []
-    best_at = []
     for place, value in enumerate(values):
         mine = np.flatnonzero(level_of == place)
         best = mine[means[mine].argmin()]
-        best_at.append(int(best))
         by_draw = judged[best].mean(axis=1)
         levels.append(
             Level(
@@ -230,12 +257,9 @@ def _question(
         )
     other = min((place for place in range(len(values)) if place != at), key=lambda place: levels[place].best)
     gap = levels[at].best - levels[other].best if math.isfinite(levels[at].best) else math.inf
-    top = best_at[min(range(len(values)), key=lambda place: levels[place].best)]
-    training = judged[top]
-    noise = math.sqrt(float(training.var(axis=-1, ddof=1).mean())) if training.shape[-1] > 1 else 0.0
     numeric = isinstance(values[0], int | float) and not isinstance(values[0], bool)
     edge = numeric and len(values) > 2 and other in (0, len(values) - 1)
-    verdict = _verdict(name, levels, at, other, gap, noise, edge)
+    verdict = _verdict(name, levels, at, other, gap, noise, matters, edge)
     return ExactQuestion(name, tuple(levels), values[at], gap, noise, verdict)
 
 
@@ -252,7 +276,9 @@ def show(value: Value) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _verdict(name: str, levels: list[Level], at: int, other: int, gap: float, noise: float, edge: bool) -> str:
+def _verdict(
+    name: str, levels: list[Level], at: int, other: int, gap: float, noise: float, matters: bool, edge: bool
+) -> str:
     here, there = levels[at], levels[other]
     label = f"{name} = {show(here.value)}"
     if not math.isfinite(here.best):
@@ -261,8 +287,12 @@ def _verdict(name: str, levels: list[Level], at: int, other: int, gap: float, no
         return f"Inside this space only {label} never fails; with it, the best mean score is {here.best:.3g}."
     numbers = (
         f"with everything else tuned the best mean score is {here.best:.3g} with it and {there.best:.3g} with "
-        f"{show(there.value)} (retraining noise {noise:.2g})"
+        f"{show(there.value)} (one training varies by {noise:.2g})"
     )
+    if not matters:  # the best of many levels looks better than the copied one by luck alone
+        return (
+            f"Inside this space {label} is as good as any other value, no effect of {name} is told from 0: {numbers}."
+        )
     failing = ""
     if abs(here.fails - there.fails) >= 0.05:
         failing = f"; {here.fails:.0%} of all trainings at it fail, {there.fails:.0%} at {show(there.value)}"
@@ -271,4 +301,4 @@ def _verdict(name: str, levels: list[Level], at: int, other: int, gap: float, no
         return f"Inside this space {label} is not the best choice: {numbers}{where}{failing}."
     if gap < -noise:
         return f"Inside this space {label} is right, and any other value is worse: {numbers}{failing}."
-    return f"Inside this space {label} is as good as any other value, within retraining noise: {numbers}{failing}."
+    return f"Inside this space {label} is as good as any other value, within noise: {numbers}{failing}."

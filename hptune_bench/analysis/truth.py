@@ -95,6 +95,13 @@ def truly_best(means: np.ndarray, share: float) -> np.ndarray:
     return means <= cut
 
 
+def leading(means: np.ndarray) -> np.ndarray:
+    """What is worth finding: numbers of the configurations with a finite mean (C,) among the best 5 %, at least ten."""
+    count = min(len(means), max(10, math.ceil(0.05 * len(means))))
+    chosen = np.flatnonzero(means <= np.sort(means)[count - 1])
+    return chosen[np.isfinite(means[chosen])]
+
+
 # --- exact expectations --------------------------------------------------------------------------------------------
 
 
@@ -407,8 +414,7 @@ def truth(records: Records, table: Table, margin: float | None) -> Truth:
     failing = scores.fails
     means[failing.any(axis=(1, 2))] = np.inf  # what can fail is not the best
     best = int(means.argmin())
-    chosen = np.flatnonzero(means <= np.sort(means)[min(len(means), max(10, math.ceil(0.05 * len(means)))) - 1])
-    chosen = chosen[np.isfinite(means[chosen])]
+    chosen = leading(means)
     enough = len(chosen) > 1 and min(scores.judged.shape[1:]) > 1
     noise, noise_ranges = components_and_ranges(scores.judged[chosen]) if enough else (None, {})
     weights = proposal_weights(table, space)

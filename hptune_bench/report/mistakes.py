@@ -62,7 +62,7 @@ def sentence(found: Mistakes) -> str:
 
 def _words(gain: Gain) -> str:
     if gain.interval is None:
-        return f"{text.number(gain.value)} (too few seeds for an interval)"
+        return f"{text.number(gain.value)} (too few seeds or data sets for an interval)"
     return text.interval(gain.value, gain.interval.low, gain.interval.high)
 
 

@@ -59,7 +59,8 @@ def importance(found: WorkloadAnalysis, title: str, corner: str, score: str) -> 
                 detail=(
                     f"Best true mean {score} at each level with everything else tuned, over all replicates of the "
                     "table (replayed); bar: smallest to largest mean over one data draw; shaded: the untuned value; "
-                    "a cross at the top: everything there can fail."
+                    "a cross at the top: everything there can fail. One training varies (standard deviation, among "
+                    "the best 5 %) with its seed, and with what a data draw does to it alone."
                 ),
                 alt=f"Best score at each level of each hyperparameter. {' '.join(verdicts)}",
                 data=plots.level_data(exact.questions),
@@ -302,7 +303,8 @@ def _effects(name: str, exact: ExactImportance) -> Table:
     note = (
         "Share of the variance of a single training. Failing: it diverged or learned no more than a constant (0 "
         "or 1). Scoring: its rank among those that did not fail, in which a failed one counts as the mean "
-        f"rank. = 0: zero within noise (F test against the data draws, 5 %). Exact inside this space; {LEFT_OUT}."
+        "rank. = 0: zero within noise (F test against the data draws, 5 % for the whole column, after Holm). Exact "
+        f"inside this space; {LEFT_OUT}."
     )
     return table(name, "Exact importance (replayed)", ["Hyperparameters", "Failing", "Scoring"], rows, note)
 

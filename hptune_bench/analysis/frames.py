@@ -91,6 +91,12 @@ class Records:
         return rows.set_index("seed")[f"final_{score or self.judged_by}"].sort_index()
 
 
+def judging(workloads: Iterable[Records]) -> str:
+    """What the score that judges is called where several workloads stand in one sentence."""
+    found = {records.judged_by for records in workloads}
+    return f"{found.pop()} score" if len(found) == 1 else "test score (validation score where there is no test split)"
+
+
 def by_workload(campaign: Campaign) -> tuple[Records, ...]:
     """The campaign's workloads in the order of the manifest, then those that only the CSV files know."""
     abouts: dict[str, Mapping[str, Any]] = dict(campaign.manifest.get("workloads") or {})

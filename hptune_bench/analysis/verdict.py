@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hptune_bench.analysis.comparisons import FULL, Comparison
 from hptune_bench.analysis.costs import Costs
 from hptune_bench.analysis.data_draws import testable, these
-from hptune_bench.analysis.frames import Records
+from hptune_bench.analysis.frames import Records, judging
 from hptune_bench.analysis.noise import Noise
 from hptune_bench.analysis.statistics import MIN_SEEDS, Outcome, median, subtract
 from hptune_bench.analysis.warnings import Warning
@@ -446,7 +446,7 @@ def _gains(judged: tuple[Judged, ...]) -> list[Sentence]:
     if not parts:
         return []
     more = _more(len(parts) - 3)
-    text = f"Median gain over the untuned configuration (by how much the {judged[0].records.judged_by} score is lower)"
+    text = f"Median gain over the untuned configuration (by how much the {judging(w.records for w in judged)} is lower)"
     return [Sentence(f"{text}: {listing(parts[:3])}{more}.", "null")]
 
 
@@ -463,7 +463,8 @@ def _lowest(judged: tuple[Judged, ...], full: list[Comparison]) -> list[Sentence
     if not parts:
         return []
     shown = "" if any(ahead) else "; that alone shows no lead"
-    return [Sentence(f"The lowest median {judged[0].records.judged_by} score has {listing(parts)}{shown}.", "tuner")]
+    score = judging(w.records for w in judged[:3])
+    return [Sentence(f"The lowest median {score} has {listing(parts)}{shown}.", "tuner")]
 
 
 def _whole_cost(judged: tuple[Judged, ...]) -> list[Sentence]:

@@ -17,7 +17,7 @@ from hptune_bench.analysis.anytime import AXES, Axis, Score
 from hptune_bench.analysis.comparisons import Comparison
 from hptune_bench.analysis.data_draws import testable, these
 from hptune_bench.analysis.effort import efforts
-from hptune_bench.analysis.frames import TRAINED_ONCE
+from hptune_bench.analysis.frames import TRAINED_ONCE, judging
 from hptune_bench.analysis.questions import Question
 from hptune_bench.analysis.ranks import Ranks
 from hptune_bench.analysis.statistics import ALPHA
@@ -518,19 +518,20 @@ def _ranks(ctx: Context) -> tuple[Block, ...]:
         over = f"no interval, because the ranks hold on {these(found.few_draws)} only; seeds of each workload"
     workloads = text.plural(len(ctx.workloads), "workload")
     seeds = " / ".join(dict.fromkeys(_seeds(w) for w in ctx.workloads))
+    score = judging(w.records for w in ctx.workloads)
     replayed = "replayed data" if any(w.records.about.get("table") for w in ctx.workloads) else ""
     figure = Figure(
         name="ranks",
         takeaway=takeaway,
         detail=(
-            f"Mean rank by test score inside each (workload, seed), over {workloads}; {over} ({seeds}). "
+            f"Mean rank by {score} inside each (workload, seed), over {workloads}; {over} ({seeds}). "
             f"{text.sentence(found.reason)}".strip()
         ),
         alt=f"Dot plot of mean ranks. {takeaway}",
         data=found.table,
         draw=lambda: pairs.draw_ranks(found, ctx.looks, replayed),
     )
-    return (figure, *_diagram(ctx, found), *_ranks_over_time(ctx, found), tables.ranks(found, ctx.looks))
+    return (figure, *_diagram(ctx, found), *_ranks_over_time(ctx, found), tables.ranks(found, ctx.looks, score))
 
 
 def _diagram(ctx: Context, found: Ranks) -> Iterable[Block]:
@@ -586,7 +587,8 @@ def _ranks_over_time(ctx: Context, found: Ranks) -> Iterable[Block]:
         name="ranks-over-time",
         takeaway=takeaway,
         detail=(
-            "Searches ranked inside each seed by the test score of the best trial so far, mean over "
+            f"Searches ranked inside each seed by the {judging(w.records for w in shown)} of the best trial so far, "
+            "mean over "
             f"{' / '.join(dict.fromkeys(_seeds(w) for w in shown))} ({band}); those without a result yet share the "
             "last place."
         ),

@@ -258,13 +258,14 @@ def _on_each(item: Comparison) -> str:
     return ", ".join(text.signed(value, places) if math.isfinite(value) else text.number(value) for value in found)
 
 
-def ranks(found: Ranks, looks: Looks) -> Table:
+def ranks(found: Ranks, looks: Looks, score: str) -> Table:
+    """Mean ranks with their interval; ``score``: what the judging score is called."""
     rows = [
         [Cell(looks[row["tuner"]].label), measure(row["mean_rank"], row["low"], row["high"]), count(row["workloads"])]
         for _, row in found.table.iterrows()
     ]
     interval = " [95 % interval over seeds]" if found.few_draws is None else f" over {these(found.few_draws)}"
-    note = f"1 = best test score; mean{interval}. {found.reason}".strip()
+    note = f"1 = best {score}; mean{interval}. {found.reason}".strip()
     return table("ranks", "Mean ranks over workloads", ["Method", "Mean rank", "Workloads"], rows, note)
 
 

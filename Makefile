@@ -37,7 +37,7 @@ workloads: setup ## Measure what there is to win on each workload (about twenty 
 	$(BENCH) run benchmarks/as_written.toml
 	$(RUN) -m benchmarks.workloads
 
-replay: setup ## Replay the post's problems against the truth, 7 searches a data set (about eight minutes on two cores)
+replay: setup ## Replay the post's problems against the truth, 7 searches a data set (about ten minutes on two cores)
 	$(BENCH) run benchmarks/replay.toml
 	$(RUN) -m benchmarks.replay
 

@@ -15,7 +15,7 @@ from synthetic_table import synthetic_table
 
 from hptune_bench.analysis.exact_importance import anova, exact_importance, responses
 from hptune_bench.analysis.left_out import ranges
-from hptune_bench.analysis.noise_sources import components, components_and_ranges, run_sources, source_ranges
+from hptune_bench.analysis.noise_sources import components, components_and_ranges, run_sources, sources_and_ranges
 from hptune_bench.analysis.seeds_needed import judge, seeds_needed
 from hptune_bench.analysis.statistics import Interval, equivalent_p, median, median_p, outcome
 from hptune_bench.analysis.truth import (
@@ -244,9 +244,10 @@ def test_a_comparison_that_hangs_on_one_data_set_is_seen() -> None:
 
 def test_ranges_without_each_draw() -> None:
     values = np.array([1.0, 2.0, 6.0])
-    found = ranges(lambda kept: {"mean": values[kept].mean(), "none": math.nan}, 3)
+    whole = {"mean": 3.0, "none": math.nan}
+    found = ranges(whole, lambda kept: {"mean": values[kept].mean(), "none": math.nan}, 3)
     assert found == {"mean": Interval(1.5, 4.0)}
-    assert ranges(lambda kept: {"mean": values[kept].mean()}, 2) == {}
+    assert ranges(whole, lambda kept: {"mean": values[kept].mean()}, 2) == {}
 
 
 def test_one_odd_data_draw_shows_in_the_ranges() -> None:
@@ -258,9 +259,9 @@ def test_one_odd_data_draw_shows_in_the_ranges() -> None:
     assert spans["draw"].low < 0.5 < 0.95 < spans["draw"].high
     assert spans["sd"].low < 0.2
     chosen, draw, k = rng.integers(6, size=60), np.arange(60) % 3, rng.integers(4, size=60)
-    shares = source_ranges(scores[chosen, draw, k], chosen, draw, scores)
+    _, shares = sources_and_ranges(scores[chosen, draw, k], chosen, draw, scores)
     assert shares["data draw"].low < 0.5 < 0.95 < shares["data draw"].high
-    alone = source_ranges(scores[chosen, 0, k], chosen, np.zeros(60, int), scores)
+    _, alone = sources_and_ranges(scores[chosen, 0, k], chosen, np.zeros(60, int), scores)
     assert "data draw" not in alone, "without the only draw that has runs there is nothing to share"
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.calibration import model as fresh
 from benchmarks.calibration.model import Model
-from hptune_bench.analysis.statistics import median, subtract
+from hptune_bench.analysis.statistics import Interval, median, subtract
 
 SEEDS = (10, 30)
 MOST_FALSE = 0.06
@@ -156,6 +156,11 @@ def cases_of(world: str, model: Model) -> tuple[Case, ...]:
         Case(world, "winner's curse", partial(_retraining, model)),
         Case(world, "gap between two halves", partial(_level_gap, model)),
     )
+
+
+def covers(interval: Interval | None, value: float) -> bool:
+    """Whether there is an interval and it holds the value."""
+    return interval is not None and interval.low <= value <= interval.high
 
 
 def rate_row(

@@ -12,15 +12,12 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.calibration.cases import COVERAGE, MOST_FALSE, TRIALS, TRUTH_FROM, Case, normal, rate_row
+from benchmarks.calibration.cases import COVERAGE, MOST_FALSE, TRIALS, TRUTH_FROM, Case, covers, normal, rate_row
 from benchmarks.calibration.tried import bootstrap_median, clopper_pearson
 from hptune_bench.analysis.data_draws import draw_of
 from hptune_bench.analysis.statistics import ALPHA, Interval, median, median_interval, median_p, subtract
 from hptune_bench.analysis.targets import wilson
-from hptune_bench.analysis.truth import TOP, Scores, by_draws, equal_draws, true_means, truly_best
-
-MOST_DRAWS = 100
-"""Length of the exact line of random search, as in the report."""
+from hptune_bench.analysis.truth import MOST_SHOWN, TOP, Scores, by_draws, equal_draws, true_means, truly_best
 
 
 def searches(scores: Scores, trials: int, shape: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, ...]:
@@ -77,13 +74,9 @@ def medians(case: Case, draws: int, n: int, count: int) -> list[dict[str, object
     called = float(np.mean([median_p(values - true) < ALPHA for values in found]))
     rows = [rate_row("false difference on given data", test, True, case, n, count, called, 0.0, MOST_FALSE)]
     for rule, interval in MEDIANS.items():
-        inside = float(np.mean([_within(interval(values), true) for values in found]))
+        inside = float(np.mean([covers(interval(values), true) for values in found]))
         rows.append(rate_row("median on given data", rule, False, case, n, count, inside, *COVERAGE))
     return rows
-
-
-def _within(interval: Interval | None, value: float) -> bool:
-    return interval is not None and interval.low <= value <= interval.high
 
 
 def shares(world: str, scores: Scores, n: int, count: int) -> list[dict[str, object]]:
@@ -108,7 +101,7 @@ def equal_random(world: str, scores: Scores, n: int, count: int) -> list[dict[st
     """The bracket around the proposals that random search needs to choose as well as the median run."""
     means = true_means(scores.finite(scores.judged))
     weights = np.full(len(means), 1 / len(means))
-    line = by_draws(scores, weights, MOST_DRAWS)["median"].to_numpy()
+    line = by_draws(scores, weights, MOST_SHOWN)["median"].to_numpy()
     draws, rows = scores.judged.shape[1], []
     for trials in (TRIALS, 2 * TRIALS):
         case = Case(world, f"random search with {trials} trials", lambda *_: np.empty(0))

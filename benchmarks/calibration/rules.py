@@ -36,6 +36,7 @@ from benchmarks.calibration.cases import (
     TRUTH_FROM,
     Case,
     cases_of,
+    covers,
     good,
     normal,
     rate_row,
@@ -131,7 +132,7 @@ def covered(case: Case, n: int, count: int) -> list[dict[str, object]]:
     rows = []
     for name, (used, interval) in INTERVALS.items():
         found = [interval(values) for values in d]
-        rate = float(np.mean([i is not None and i.low <= truth <= i.high for i in found]))
+        rate = float(np.mean([covers(i, truth) for i in found]))
         rows.append(rate_row("interval of a median", name, used, case, n, count, rate, *COVERAGE))
     return rows
 
@@ -149,7 +150,7 @@ def running_times(world: str, model: Model, n: int, count: int) -> list[dict[str
         for name, (used, interval) in TIMES.items():
             tried = MORE * count if used else count
             found = [interval(t, h) for t, h in zip(times[:tried], hit[:tried], strict=True)]
-            rate = float(np.mean([i.low <= truth <= i.high for i in found]))
+            rate = float(np.mean([covers(i, truth) for i in found]))
             rows.append(rate_row("interval of a running time", name, used, case, n, tried, rate, *COVERAGE))
     return rows
 
@@ -166,7 +167,7 @@ def mean_ranks(models: Mapping[str, Model], n: int, count: int) -> list[dict[str
         named = Case(worlds, f"four searches, the one with {trials} trials", case.draw)
         for name, (used, interval) in RANKS.items():
             found = [interval([each[:, tuner] for each in campaign]) for campaign in zip(*ranks, strict=True)]
-            rate = float(np.mean([i.low <= truths[tuner] <= i.high for i in found]))
+            rate = float(np.mean([covers(i, truths[tuner]) for i in found]))
             rows.append(rate_row("interval of a mean rank", name, used, named, n, count, rate, *COVERAGE))
     return rows
 

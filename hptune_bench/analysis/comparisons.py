@@ -164,7 +164,7 @@ def _compare(
         draws=records.draws,
     )
     if len(both) and not testable(records.draws):
-        given = replace(paired(a, b, margin), interval=quartiles(subtract(a, b)))
+        given = replace(paired(a, b, margin), interval=quartiles(frame["difference"].to_numpy()))
         here = replace(made, result=given, reason="" if len(both) >= MIN_SEEDS else _too_few(len(both)))
     return replace(made, here=here)
 

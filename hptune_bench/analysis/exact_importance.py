@@ -24,7 +24,7 @@ import pandas as pd
 from hptune_bench.analysis.left_out import ranges
 from hptune_bench.analysis.noise_sources import components
 from hptune_bench.analysis.statistics import Interval, holm
-from hptune_bench.analysis.truth import Scores, leading, true_means
+from hptune_bench.analysis.truth import Scores, leading, safe_means
 from hptune_bench.search_space import Value
 from hptune_bench.tables import Table
 
@@ -122,16 +122,18 @@ def anova(response: np.ndarray, names: tuple[str, ...]) -> Anova:
     if response.ndim != len(names) + 2:
         raise ValueError(f"{len(names)} names for {response.ndim - 2} axes")
     found = _decompose(response, names)
-
-    def shares(kept: np.ndarray) -> dict[tuple[str, ...], float]:
-        without = _decompose(response[..., kept, :], names)
-        return dict(zip([*without.effects["names"], ()], [*without.effects["share"], without.noise], strict=True))
-
-    spans_of = ranges(shares, response.shape[-2])
+    spans_of = ranges(
+        _shares(found), lambda kept: _shares(_decompose(response[..., kept, :], names)), response.shape[-2]
+    )
     unknown = Interval(math.nan, math.nan)
     spans = [spans_of.get(subset, unknown) for subset in found.effects["names"]]
     effects = found.effects.assign(low=[span.low for span in spans], high=[span.high for span in spans])
     return replace(found, effects=effects, noise_range=spans_of.get(()))
+
+
+def _shares(found: Anova) -> dict[tuple[str, ...], float]:
+    """All shares, by the hyperparameters together that they are of; noise is of none."""
+    return dict(zip([*found.effects["names"], ()], [*found.effects["share"], found.noise], strict=True))
 
 
 def _decompose(response: np.ndarray, names: tuple[str, ...]) -> Anova:
@@ -206,18 +208,15 @@ def exact_importance(table: Table, scores: Scores, untuned: dict[str, Value]) ->
     failing, scoring = (anova(values.reshape(*shape, *values.shape[1:]), names) for values in (fails, ranks))
     varying = [name for name in names if len(table.levels[name]) > 1 and name in untuned]
     noise = _noise(scores)
+    matters = {name: failing.matters(name) or scoring.matters(name) for name in varying}
     questions = tuple(
-        _question(
-            table, scores, fails, ranks, noise, failing.matters(name) or scoring.matters(name), name, untuned[name]
-        )
-        for name in varying
+        _question(table, scores, fails, ranks, noise, matters[name], name, untuned[name]) for name in varying
     )
     return ExactImportance(failing, scoring, questions)
 
 
 def _noise(scores: Scores) -> float:
-    judged = scores.finite(scores.judged)
-    good = judged[leading(np.where(scores.fails.any(axis=(1, 2)), np.inf, true_means(judged)))]
+    good = scores.finite(scores.judged)[leading(safe_means(scores))]
     if len(good) > 1 and min(good.shape[1:]) > 1:
         found = components(good)
         return math.sqrt(max(found.mixed, 0.0) + found.training)
@@ -237,8 +236,7 @@ def _question(
     values = table.levels[name]
     at = _nearest(values, copied)
     judged = scores.finite(scores.judged)
-    means = true_means(judged)
-    means = np.where(fails.any(axis=(1, 2)), np.inf, means)
+    means = safe_means(scores)
     level_of = np.array([values.index(configuration[name]) for configuration in table.configurations])
     levels = []
     for place, value in enumerate(values):

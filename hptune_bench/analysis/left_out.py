@@ -20,21 +20,23 @@ LEAST_DRAWS = 3
 """Without one of them two are left, the fewest that tell data draws from everything else."""
 
 
-def ranges(figures: Callable[[np.ndarray], Mapping[Name, float]], draws: int) -> dict[Name, Interval]:
+def ranges(
+    whole: Mapping[Name, float], without: Callable[[np.ndarray], Mapping[Name, float]], draws: int
+) -> dict[Name, Interval]:
     """Smallest and largest value of each figure over all data draws and without each of them.
 
     Args:
-        figures: numbers of the draws that are kept, shape (n,), to figures by name.
+        whole: the figures over all draws, by name.
+        without: numbers of the draws that are kept, shape (draws - 1,), to the same figures.
 
     Returns:
         Empty below ``LEAST_DRAWS``; a figure that is NaN (not to be had) for some choice of draws has no range.
     """
     if draws < LEAST_DRAWS:
         return {}
-    kept = [np.arange(draws), *(np.delete(np.arange(draws), left) for left in range(draws))]
-    found = [figures(numbers) for numbers in kept]
+    found = [whole, *(without(np.delete(np.arange(draws), left)) for left in range(draws))]
     spans = {}
-    for name in found[0]:
+    for name in whole:
         values = [each[name] for each in found]
         if not any(math.isnan(value) for value in values):
             spans[name] = Interval(float(min(values)), float(max(values)))

@@ -80,7 +80,9 @@ def run_sources(final: np.ndarray, chosen: np.ndarray, draw: np.ndarray, scores:
 
 def components_and_ranges(scores: np.ndarray) -> tuple[Components, dict[str, Interval]]:
     """``components``, and the ``ranges`` of what ``noise_figures`` makes of them."""
-    return components(scores), ranges(lambda kept: noise_figures(components(scores[:, kept])), scores.shape[1])
+    found = components(scores)
+    spans = ranges(noise_figures(found), lambda kept: noise_figures(components(scores[:, kept])), scores.shape[1])
+    return found, spans
 
 
 def noise_figures(found: Components) -> dict[str, float]:
@@ -92,8 +94,13 @@ def noise_figures(found: Components) -> dict[str, float]:
     return {"sd": math.sqrt(total), **shares, "between": math.sqrt(max(found.between, 0.0))}
 
 
-def source_ranges(final: np.ndarray, chosen: np.ndarray, draw: np.ndarray, scores: np.ndarray) -> dict[str, Interval]:
-    """``ranges`` of the shares of ``run_sources``: without a data draw, and the runs on it."""
+def sources_and_ranges(
+    final: np.ndarray, chosen: np.ndarray, draw: np.ndarray, scores: np.ndarray
+) -> tuple[dict[str, float], dict[str, Interval]]:
+    """``run_sources``, and their ``ranges``: without a data draw, and the runs on it. Empty below two runs."""
+    if len(final) < 2:
+        return {}, {}
+    found = run_sources(final, chosen, draw, scores)
 
     def without(kept: np.ndarray) -> dict[str, float]:
         mine = np.isin(draw, kept)
@@ -101,4 +108,4 @@ def source_ranges(final: np.ndarray, chosen: np.ndarray, draw: np.ndarray, score
             return dict.fromkeys(SOURCES, math.nan)
         return run_sources(final[mine], chosen[mine], np.searchsorted(kept, draw[mine]), scores[:, kept])
 
-    return ranges(without, scores.shape[1])
+    return found, ranges(found, without, scores.shape[1])

@@ -79,22 +79,32 @@ def seeds_needed(
     """
     if len(differences) < 2 * MIN_SEEDS:
         return None
-    truth, center = _truth(differences, margin)
-    right = _right(differences, truth, margin, family)
+    truth, found = _judged(differences, margin, family)
     spans: Mapping[str | int, Interval] = {}
     if draw is not None:
-        spans = ranges(lambda kept: _figures(differences[np.isin(draw, kept)], margin, family), int(draw.max()) + 1)
+        spans = ranges(
+            found, lambda kept: _judged(differences[np.isin(draw, kept)], margin, family)[1], int(draw.max()) + 1
+        )
     return SeedsNeeded(
         tuner,
         reference,
         truth,
-        center,
-        right,
-        _enough(right),
+        found["difference"],
+        {count: found[count] for count in SEED_COUNTS},
+        found["seeds"],
         spans.get("difference"),
-        {count: spans[count] for count in right if count in spans},
+        {count: spans[count] for count in SEED_COUNTS if count in spans},
         spans.get("seeds"),
     )
+
+
+def _judged(differences: np.ndarray, margin: float | None, family: int) -> tuple[Outcome, dict[str | int, float]]:
+    """The truth, and the figures: ``difference``, ``seeds``, and the share that is right by number of seeds."""
+    truth, center = _truth(differences, margin)
+    right = _right(differences, truth, margin, family)
+    figures: dict[str | int, float] = {"difference": center, "seeds": _enough(right)}
+    figures.update(right.items())
+    return truth, figures
 
 
 def _truth(differences: np.ndarray, margin: float | None) -> tuple[Outcome, float]:
@@ -149,12 +159,6 @@ def _enough(right: Mapping[int, float]) -> float:
             break
         steady = count
     return steady
-
-
-def _figures(differences: np.ndarray, margin: float | None, family: int) -> dict[str | int, float]:
-    truth, center = _truth(differences, margin)
-    right = _right(differences, truth, margin, family)
-    return {"difference": center, "seeds": _enough(right)} | dict(right.items())
 
 
 def advice(records: Records, margin: float | None) -> tuple[SeedsNeeded, ...]:

@@ -20,7 +20,7 @@ from hptune_bench.analysis.anytime import quantile_band, step_values
 from hptune_bench.analysis.data_draws import draw_of
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.noise import Noise
-from hptune_bench.analysis.noise_sources import Components, components_and_ranges, run_sources, source_ranges
+from hptune_bench.analysis.noise_sources import Components, components_and_ranges, sources_and_ranges
 from hptune_bench.analysis.seeds_needed import SeedsNeeded, advice
 from hptune_bench.analysis.statistics import Interval, median, quartiles
 from hptune_bench.levels import nearest
@@ -93,6 +93,12 @@ def truly_best(means: np.ndarray, share: float) -> np.ndarray:
     """Whether each configuration is among the best ``share`` of all: bool (C,); at least one, ties count in."""
     cut = np.sort(means)[max(1, math.ceil(share * len(means))) - 1]
     return means <= cut
+
+
+def safe_means(scores: Scores) -> np.ndarray:
+    """True mean (C,) of the score that judges; +inf for a configuration of which some training fails."""
+    means = true_means(scores.finite(scores.judged))
+    return np.where(scores.fails.any(axis=(1, 2)), np.inf, means)
 
 
 def leading(means: np.ndarray) -> np.ndarray:
@@ -287,7 +293,7 @@ def trials_to(gain: np.ndarray, share: float) -> Quarters:
     def first(reached: np.ndarray) -> float:
         return int(reached.argmax()) + 1 if reached.any() else math.inf
 
-    early, late = (np.quantile(gain, level, axis=0, method="inverted_cdf") for level in (0.75, 0.25))
+    early, late = quantile_band(gain, (0.75, 0.25))
     return first(early >= share), first(median(gain.T) >= share), first(late >= share)
 
 
@@ -410,9 +416,7 @@ def truth(records: Records, table: Table, margin: float | None) -> Truth:
     scores = scores_of(table)
     space = records.about.get("space") or ()
     judged = scores.finite(scores.judged)
-    means, validation_means = true_means(judged), true_means(scores.finite(scores.validation))
-    failing = scores.fails
-    means[failing.any(axis=(1, 2))] = np.inf  # what can fail is not the best
+    means, validation_means = safe_means(scores), true_means(scores.finite(scores.validation))
     best = int(means.argmin())
     chosen = leading(means)
     enough = len(chosen) > 1 and min(scores.judged.shape[1:]) > 1
@@ -433,7 +437,7 @@ def truth(records: Records, table: Table, margin: float | None) -> Truth:
         best=table.configurations[best],
         best_score=float(means[best]),
         top_sizes={share: int(truly_best(means, share).sum()) for share in TOP},
-        failing=float(failing.mean()),
+        failing=float(scores.fails.mean()),
         noise=noise,
         noise_ranges=noise_ranges,
         random=line,
@@ -490,6 +494,7 @@ def _tuner(
     known = np.isfinite(finals) & ~fails
     draw = draw_of(last.index, scores.judged.shape[1])[known]
     curse = last["validation"].to_numpy(dtype=float) - validation_means[chosen]
+    sources, source_ranges = sources_and_ranges(finals[known], chosen[known], draw, judged)
     curve = line["median"].to_numpy()
     choices, regrets, curses = quartiles(safe[chosen]), quartiles(regret), quartiles(curse)
     gain = _gains(kept, number, safe, untuned, means.min(), int(trials["trial"].max()))
@@ -504,8 +509,8 @@ def _tuner(
         curse=float(median(curse)),
         curse_low=curses.low,
         curse_high=curses.high,
-        sources=run_sources(finals[known], chosen[known], draw, judged) if known.sum() > 1 else {},
-        source_ranges=source_ranges(finals[known], chosen[known], draw, judged),
+        sources=sources,
+        source_ranges=source_ranges,
         half=trials_to(gain, 0.5) if gain is not None else None,
         nine_tenths=trials_to(gain, 0.9) if gain is not None else None,
         equal_random=equal_draws(curve, float(median(safe[chosen]))),

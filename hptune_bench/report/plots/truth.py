@@ -28,9 +28,9 @@ def line_data(true: Truth) -> pd.DataFrame:
     parts = [true.lines.rename(columns={"tuner": "line"})[columns]]
     for name, frame in (("exact: random search", true.random), ("exact: hand-picked grid", true.grid)):
         if len(frame):
-            parts.append(frame.assign(line=name, lower=math.nan, upper=math.nan)[columns])
+            parts.append(frame.assign(line=name).reindex(columns=columns))
     best = {"line": ["exact: best"], "epochs": [0.0], "true": [true.best_score], "median": [true.best_score]}
-    return pd.concat([*parts, pd.DataFrame(best)], ignore_index=True)[columns]
+    return pd.concat([*parts, pd.DataFrame(best)], ignore_index=True)
 
 
 def draw_lines(true: Truth, looks: Mapping[str, Look], title: str, corner: str, score: str) -> Any:

@@ -97,15 +97,16 @@ def plot(frame: pd.DataFrame, path: Path) -> None:
         epochs, x="median_ms", y="model", hue="variant", style="variant", palette="colorblind", s=60, ax=axes
     )
     for row in epochs.itertuples():
-        # `fit` and its variant lie close together: one label goes above, the others below.
+        # The three may lie close together: one label goes above, one below, one below to the left.
         above = row.variant == "fit"
         ratio = f"{row.times_faster:.0f}" if row.times_faster >= 10 else f"{row.times_faster:.1f}"
         label = f"{row.median_ms:.3g} ms" + ("" if above else f", {ratio}x")
+        side = "right" if row.variant == "compiled" else "center"
         axes.annotate(
-            label, (row.median_ms, row.model), (0, 8 if above else -14), textcoords="offset points", ha="center", size=7
+            label, (row.median_ms, row.model), (0, 8 if above else -14), textcoords="offset points", ha=side, size=7
         )
     axes.set(xscale="log", xlabel="milliseconds per epoch (median)", ylabel="")
-    axes.margins(x=0.2, y=0.25)
+    axes.margins(x=0.35, y=0.25)
     axes.grid(axis="x", alpha=0.3)
     sns.move_legend(axes, "center left", bbox_to_anchor=(1, 0.5), frameon=False, title=None)
     figure.savefig(path, dpi=150)

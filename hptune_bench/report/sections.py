@@ -312,12 +312,12 @@ def _main_table(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
 
 
 def _truth(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
-    score = tables.metric_name(found.records) if found.records.judged_by == "test" else "validation score"
+    score = tables.judged_name(found.records)
     return truth.blocks(found, ctx.looks, _name_of(found), _corner(found), score) or _reason(found, "truth")
 
 
 def _exact(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
-    score = tables.metric_name(found.records) if found.records.judged_by == "test" else "validation score"
+    score = tables.judged_name(found.records)
     return truth.importance(found, _name_of(found), _corner(found), score)
 
 
@@ -439,7 +439,7 @@ def _paired(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                 name=_name("paired", found),
                 takeaway=_outcomes(ctx, shown),
                 detail=(
-                    f"One dot per {_dot(found)} ({_seeds(found)}): {tables.metric_name(found.records)} of the tuner "
+                    f"One dot per {_dot(found)} ({_seeds(found)}): {tables.judged_name(found.records)} of the tuner "
                     f"minus that of {ctx.looks[shown[0].reference].label}; bar: median, line: "
                     f"{_line_of(shown[0])}{band}. An arrowhead at the rim is a failed run."
                 ),
@@ -450,7 +450,7 @@ def _paired(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                     ctx.looks,
                     _name_of(found),
                     _corner(found),
-                    tables.metric_name(found.records),
+                    tables.judged_name(found.records),
                     margin,
                 ),
             )

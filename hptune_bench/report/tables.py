@@ -92,6 +92,11 @@ def metric_name(records: Records) -> str:
     )
 
 
+def judged_name(records: Records) -> str:
+    """The score that judges in plain words."""
+    return metric_name(records) if records.judged_by == "test" else "validation score"
+
+
 def main(name: str, found: WorkloadAnalysis, looks: Looks, tuners: Sequence[str]) -> Table:
     """Test score, validation score, epochs, time and failures, at the checkpoint and at the full budget."""
     records, summary = found.records, found.summary
@@ -230,7 +235,7 @@ def comparisons(name: str, records: Records, items: Sequence[Comparison], looks:
     reasons = list(dict.fromkeys(item.reason for item in items if item.reason))
     pairs = "data" if records.draws is None else "replayed"
     note = (
-        f"Difference in {metric_name(records)}, method − reference, paired by {pairs} seed: negative = the method is "
+        f"Difference in {judged_name(records)}, method − reference, paired by {pairs} seed: negative = the method is "
         f"better; median [{'quartiles' if where else 'its 95 % interval'}]; signed-rank and sign test must agree; a "
         f"failed run counts as worst. Undecided is not a tie. {_blocked(records, where)}" + " ".join(reasons)
     ).strip()

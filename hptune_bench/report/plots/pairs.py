@@ -177,7 +177,7 @@ def draw_ranks(ranks: Ranks, looks: Mapping[str, Look], corner: str = "") -> Any
     axes.set_xlim(0.8, len(frame) + 0.2)
     axes.grid(axis="y", visible=False)
     axes.set_xticks(range(1, len(frame) + 1))
-    axes.set_xlabel("mean rank by test score (1 = best)")
+    axes.set_xlabel("mean rank (1 = best)")
     canvas.plain_ticks(axes.xaxis)
     return figure
 

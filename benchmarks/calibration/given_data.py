@@ -53,23 +53,16 @@ def opposite(count: int, n: int, rng: np.random.Generator) -> np.ndarray:
 def cases(world: str, scores: Scores) -> tuple[Case, ...]:
     return (
         Case(world, "random search against itself", partial(against_search, TRIALS, TRIALS, scores), known=0.0),
-        Case(world, "unequal shapes", partial(against_choice, scores)),
+        Case(world, "unequal shapes", partial(against_choice, scores), seeds=scores.judged.shape[1]),
     )
 
 
 OPPOSITE = Case("shape", "data sets that disagree", opposite, known=0.0)
 
 
-def truth(case: Case, draws: int) -> float:
-    """Median of the differences over all chance, with equal weight on the data sets."""
-    if case.known is not None:
-        return case.known
-    return float(median(case.draw(TRUTH_FROM // draws, draws, case.rng("given truth", 1)).ravel()))
-
-
-def medians(case: Case, draws: int, n: int, count: int) -> list[dict[str, object]]:
+def medians(case: Case, n: int, count: int) -> list[dict[str, object]]:
     """How often a difference is called where there is none, and how often the interval of the median covers it."""
-    found, true = case.draw(count, n, case.rng("given data", n)), truth(case, draws)
+    found, true = case.draw(count, n, case.rng("given data", n)), case.truth()
     test = "signed rank and sign test"
     called = float(np.mean([median_p(values - true) < ALPHA for values in found]))
     rows = [rate_row("false difference on given data", test, True, case, n, count, called, 0.0, MOST_FALSE)]
@@ -142,8 +135,8 @@ SHARES: Mapping[str, Callable[[int, int], tuple[float, float]]] = {
 
 
 def tasks(tables: Mapping[str, Scores], n: int, count: int) -> list[Callable[[], list[dict[str, object]]]]:
-    found: list[Callable[[], list[dict[str, object]]]] = [partial(medians, OPPOSITE, 3, n, count)]
+    found: list[Callable[[], list[dict[str, object]]]] = [partial(medians, OPPOSITE, n, count)]
     for world, scores in tables.items():
-        found += [partial(medians, case, scores.judged.shape[1], n, count) for case in cases(world, scores)]
+        found += [partial(medians, case, n, count) for case in cases(world, scores)]
         found += [partial(kind, world, scores, n, count) for kind in (shares, equal_random)]
     return found

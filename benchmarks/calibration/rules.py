@@ -15,6 +15,7 @@ complete tables, and from shapes that no model needs. Seeds, cases and limits we
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -329,7 +330,8 @@ def tasks(tables: Mapping[str, Scores], count: int) -> list[Callable[[], list[di
 
 
 def run(tables: Mapping[str, Scores], count: int, workers: int) -> pd.DataFrame:
-    with ProcessPoolExecutor(workers) as pool:
+    # A process that has started threads, as one with TensorFlow has, must not be forked.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         parts = list(pool.map(_call, tasks(tables, count)))
     return pd.DataFrame([row for part in parts for row in part])
 

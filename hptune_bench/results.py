@@ -25,7 +25,8 @@ class Campaign:
     Attributes:
         manifest: see ``docs/results.md``.
         stock_clock: columns workload, method (``plain``, ``keras_tuner``), structure (canonical JSON of the
-            hyperparameters that change the cost), overhead_s (per trial), epoch_s; empty where it was not measured.
+            hyperparameters that change the cost), overhead_s (per trial), epoch_s, checkpoint_s, aging_s; empty where
+            it was not measured.
     """
 
     path: Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import moocore
@@ -109,19 +110,43 @@ def test_bands_count_runs_of_every_length() -> None:
 
 
 def test_stock_clock_by_hand() -> None:
-    trials = small(tuner_s=0.5).assign(configuration=['{"n":16,"flag":true}'] * 3 + ['{"n":90,"flag":true}'])
+    trials = small(tuner_s=0.5).assign(configuration=['{"n":100,"flag":true}'] * 3 + ['{"n":5000,"flag":true}'])
     clock = pd.DataFrame(
         [
             ("plain", '{"n":10}', 1.0, 9.0),
             ("keras_tuner", '{"n":10}', 2.0, 0.1),
-            ("keras_tuner", '{"n":100}', 3.0, 0.2),
+            ("keras_tuner", '{"n":1000}', 3.0, 0.4),
         ],
         columns=["method", "structure", "overhead_s", "epoch_s"],
     )
     seconds = stock_seconds(trials, clock)
-    assert seconds.tolist() == pytest.approx([3.0, 6.0, 9.0, 9.0 + 0.5 + 3.0 + 1.0])
+    half_way = 0.5 + 2.5 + 5 * 0.2
+    assert seconds.tolist() == pytest.approx([half_way, 2 * half_way, 3 * half_way, 3 * half_way + 0.5 + 3.0 + 2.0])
     by_hand = trial_costs(trials.assign(tuner="manual_sweep"), clock)
-    assert by_hand["epoch_s"].unique().tolist() == [9.0]
+    assert by_hand["epoch_s"].unique().tolist() == pytest.approx([9.0])
     assert stock_seconds(trials, clock.iloc[:0]).isna().all()
     # without rows of the wanted method the other one serves
     assert trial_costs(trials, clock.iloc[:1])["overhead_s"].unique().tolist() == [1.0]
+
+
+def test_what_hyperparameters_change_about_the_stock_clock_adds_up() -> None:
+    structures = [(32, "adam", 1.0, 0.4), (16, "adam", 1.1, 0.8), (32, "sgd", 0.7, 0.3)]
+    clock = pd.DataFrame(
+        {
+            "method": "keras_tuner",
+            "structure": [json.dumps({"batch": batch, "optimizer": name}) for batch, name, _, _ in structures],
+            "overhead_s": [overhead for _, _, overhead, _ in structures],
+            "epoch_s": [epoch for _, _, _, epoch in structures],
+        }
+    )
+
+    def costs(batch: int, name: str) -> list[float]:
+        text = json.dumps({"batch": batch, "optimizer": name, "x": 1})
+        trials = pd.DataFrame({"tuner": "t", "trial": 1, "configuration": [text]})
+        return trial_costs(trials, clock)[["overhead_s", "epoch_s"]].iloc[0].tolist()
+
+    for batch, name, *timed in structures:
+        assert costs(batch, name) == timed
+    assert costs(16, "sgd") == pytest.approx([1.1 + 0.7 - 1.0, 0.8 * 0.3 / 0.4])
+    assert costs(8, "adam") == pytest.approx([1.1, 0.8])
+    assert costs(16, "rmsprop") == pytest.approx([1.1, 0.8])

@@ -20,28 +20,44 @@ from hptune_bench.workloads.linear_regression import LinearRegression
 OPTIONS = {"points": 100}
 
 
-def cycle(before: float, epoch: float, checkpoint: float, after: float, improved: list[bool]) -> Cycle:
+def cycle(
+    before: float, epoch: float, checkpoint: float, after: float, improved: list[bool], collections: tuple[float, ...]
+) -> Cycle:
     """A trial whose parts are known: what comes before and after its epochs, and the pauses to save weights."""
-    pauses = [epoch + checkpoint * better for better in improved]
-    ends = list(itertools.accumulate(pauses[:-1], initial=before + epoch))
-    return Cycle(ends[-1] + checkpoint * improved[-1] + after, tuple(ends), tuple(improved))
+    saves = [checkpoint * better for better in improved]
+    ends = list(itertools.accumulate([epoch + save for save in saves[:-1]], initial=sum(collections) + before + epoch))
+    return Cycle(ends[-1] + saves[-1] + after, tuple(ends), tuple(saves), collections)
 
 
 def test_overhead_epochs_and_checkpoints_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     curves = itertools.cycle([[True, True, False, True], [True, False, False, False]])
-    for name, parts in (("plain_loop", (0.4, 0.3, 0.0, 0.1)), ("stock_search", (0.7, 0.3, 0.05, 0.6))):
+    trained = 0
+    for name, parts in (("plain_loop", (0.4, 0.3, 0.0, 0.1)), ("stock_search", (0.7, 0.3, 0.05, 0.2))):
 
-        def timed(workload: object, data: object, chosen: list[object], epochs: int, parts=parts) -> list[Cycle]:
-            return [cycle(*parts, next(curves)) for _ in chosen]
+        def timed(
+            workload: object, data: object, chosen: list[object], epochs: int, name=name, parts=parts
+        ) -> list[Cycle]:
+            nonlocal trained
+            found = []
+            for position in range(len(chosen)):
+                collection = 0.2 + 0.01 * (trained + position)  # there is more to look through after each training
+                full = (collection, collection) if name == "stock_search" else ()
+                found.append(cycle(*parts, next(curves), full))
+            trained += len(chosen)
+            return found
 
         monkeypatch.setattr(stock_clock, name, timed)
     rows = stock_clock.measure(LinearRegression(**OPTIONS))
     assert {row["method"] for row in rows} == {"plain", "keras_tuner"}
-    for row in rows:
-        plain = row["method"] == "plain"
-        assert row["epoch_s"] == pytest.approx(0.3)
-        assert row["overhead_s"] == pytest.approx(0.5 if plain else 1.3)
-        assert row["checkpoint_s"] == pytest.approx(0.0 if plain else 0.05)
+    for method in ("plain", "keras_tuner"):
+        mine = [row for row in rows if row["method"] == method]
+        plain = method == "plain"
+        for row in mine:
+            assert row["epoch_s"] == pytest.approx(0.3)
+            assert row["checkpoint_s"] == pytest.approx(0.0 if plain else 0.05)
+            assert row["aging_s"] == pytest.approx(0.0 if plain else 0.02, abs=1e-12)
+        overhead_s = sum(row["overhead_s"] for row in mine) / len(mine)
+        assert overhead_s == pytest.approx(0.5 if plain else 0.9 + 2 * 0.2)
 
 
 def ask(folder: Path, workload: str) -> dict[str, str]:
@@ -65,6 +81,7 @@ def test_it_is_measured_by_a_process_of_its_own(tmp_path: Path, monkeypatch: pyt
         itertools.product(("plain", "keras_tuner"), structures)
     )
     assert all(row["epoch_s"] > 0 and row["overhead_s"] > 0 for row in rows)
+    assert all((row["checkpoint_s"] > 0) == (row["method"] == "keras_tuner") for row in rows)
 
 
 def test_what_goes_wrong_there_is_said_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,10 +115,10 @@ def test_a_search_counts_only_at_the_speed_of_its_clock() -> None:
             "overhead_s": [0.5, 1.0],
             "epoch_s": 0.25,
             "checkpoint_s": [0.0, 0.125],
+            "aging_s": [0.0, 0.0625],
         }
     )
     real = {
-        "trials": ["{}", "{}"],
         "epochs": [("{}", 1, 2.0), ("{}", 1, 3.0), ("{}", 2, 1.0)],
         "seconds": 3.0,
         "wall_s": 4.0,
@@ -109,6 +126,6 @@ def test_a_search_counts_only_at_the_speed_of_its_clock() -> None:
         "speed": 95.0,
     }
     found = predicted(real, clock, 100.0)
-    assert found["predicted_s"] == pytest.approx(2 * 1.0 + 3 * 0.25 + 2 * 0.125 + 0.1)
+    assert found["predicted_s"] == pytest.approx(2 * 1.0 + 0.0625 + 3 * 0.25 + 2 * 0.125 + 0.1)
     assert (found["checkpoints"], found["counts"]) == (2, True)
     assert predicted(real, clock, 110.0)["counts"] is False

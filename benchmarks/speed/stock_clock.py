@@ -1,8 +1,8 @@
 """The stock clock: measured, and held against complete stock searches.
 
 For each stock tuner some complete searches of the regression are run as a reader runs them, each in a process of its
-own; their seconds are compared with overhead + epochs x seconds per epoch + checkpoints, summed over their trials, plus
-the time of the tuner itself. Seconds are processor time, as the clock has them; those on the wall stand beside.
+own; their seconds are compared with those of the stock clock, summed over their trials, plus the time of the tuner
+itself. Seconds are processor time, as the clock has them; those on the wall stand beside.
 
 A shared machine is not equally fast while the clock is measured and while a search runs, which is no error of the
 clock. So the clock is measured again in each round of searches, the speed of the processor is watched all the time
@@ -73,11 +73,8 @@ def search(name: str, workload: Any, data: Any, trials: int, epochs: int, seed: 
                 verbose=0,
             )
         seconds, wall_s = time.process_time() - began - speed.spent_s, time.perf_counter() - on_the_wall
-        used = [dict(trial.hyperparameters.values) for trial in tuner.oracle.trials.values()]
-    # Hyperband keeps its schedule among the values.
-    configurations = [json.dumps({k: v for k, v in each.items() if k in workload.space.names}) for each in used]
     spent = {"seconds": seconds, "wall_s": wall_s, "tuner_s": sum(proposing), "speed": speed.per_s}
-    return {**spent, "epochs": trained, "trials": configurations}
+    return {**spent, "epochs": trained}
 
 
 def predicted(real: Mapping[str, Any], clock: pd.DataFrame, speed: float) -> dict[str, float | bool]:
@@ -86,23 +83,20 @@ def predicted(real: Mapping[str, Any], clock: pd.DataFrame, speed: float) -> dic
     Args:
         speed: of the processor while the clock was measured.
     """
-    from hptune_bench.analysis.stock_clock import trial_costs
+    from hptune_bench.analysis.stock_clock import stock_seconds
 
-    trials = pd.DataFrame({"tuner": "random_search", "configuration": real["trials"]})
-    epochs = pd.DataFrame(real["epochs"], columns=["configuration", "trial", "val_loss"])
-    epochs["tuner"] = "random_search"
-    improved = epochs["val_loss"] == epochs.groupby("trial")["val_loss"].cummin()
-    of_epochs = trial_costs(epochs, clock)
-    seconds = (
-        trial_costs(trials, clock)["overhead_s"].sum()
-        + of_epochs["epoch_s"].sum()
-        + of_epochs["checkpoint_s"][improved].sum()
-        + real["tuner_s"]
+    epochs = pd.DataFrame(real["epochs"], columns=["configuration", "built", "val_loss"])
+    epochs["improved"] = epochs["val_loss"] == epochs.groupby("built")["val_loss"].cummin()
+    found = epochs.groupby("built")
+    trials = found.agg(
+        configuration=("configuration", "first"), epochs=("val_loss", "size"), improved=("improved", "sum")
     )
+    trials = trials.assign(tuner="a tuner", seed=1, tuner_s=0.0, trial=range(1, len(trials) + 1))
+    seconds = stock_seconds(trials, clock).iloc[-1] + real["tuner_s"]
     return {
         "trials": len(trials),
         "epochs": len(epochs),
-        "checkpoints": int(improved.sum()),
+        "checkpoints": int(trials["improved"].sum()),
         "measured_s": real["seconds"],
         "wall_s": real["wall_s"],
         "predicted_s": seconds,

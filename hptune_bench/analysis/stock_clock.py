@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,10 @@ BY_HAND = ("manual_sweep", "manual_grid", "untuned", "untuned_restarts", "post_w
 """Methods that need no tuning library: a reader runs them with plain ``model.fit``."""
 
 
-CONSTANTS = ["overhead_s", "epoch_s", "checkpoint_s"]
-"""Seconds per trial, per epoch, and per epoch that improves."""
+CONSTANTS = ["overhead_s", "epoch_s", "checkpoint_s", "aging_s"]
+"""Seconds per trial, per epoch, per epoch that improves, and per trial for each trial before it."""
+EPOCH = CONSTANTS.index("epoch_s")
+SHORTEST_S = 1e-9
 
 
 def stock_seconds(trials: pd.DataFrame, stock_clock: pd.DataFrame) -> pd.Series:
@@ -29,7 +31,8 @@ def stock_seconds(trials: pd.DataFrame, stock_clock: pd.DataFrame) -> pd.Series:
 
     Args:
         trials: rows of ``trials.csv`` of one workload, ordered by trial inside each run; ``configuration`` is JSON.
-        stock_clock: columns method, structure (JSON), overhead_s, epoch_s, of that workload, and checkpoint_s if known.
+        stock_clock: columns method, structure (JSON), overhead_s, epoch_s, of that workload, and checkpoint_s and
+            aging_s if known.
 
     Returns:
         float seconds, index of ``trials``; all NaN where ``stock_clock`` is empty.
@@ -40,13 +43,13 @@ def stock_seconds(trials: pd.DataFrame, stock_clock: pd.DataFrame) -> pd.Series:
 
 
 def trial_costs(trials: pd.DataFrame, stock_clock: pd.DataFrame) -> pd.DataFrame:
-    """Per trial the stock clock's overhead_s, epoch_s, checkpoint_s; index of ``trials``, NaN where unknown.
+    """Per trial the stock clock's ``CONSTANTS``; index of ``trials``, NaN where unknown.
 
-    And fixed_s, what a trial costs besides its epochs: overhead_s + checkpoint_s x the epochs that improved.
+    And fixed_s, what a trial costs besides its epochs: overhead_s + aging_s x the trials before it + checkpoint_s x its
+    epochs that improved.
 
-    They come from the row whose structure is nearest to the trial's configuration (equal values first, numbers by their
-    ratio) and whose method is ``plain`` for methods by hand and ``keras_tuner`` otherwise (the other one where it is
-    missing). Arguments as in ``stock_seconds``.
+    They come from the rows whose method is ``plain`` for methods by hand and ``keras_tuner`` otherwise (the other one
+    where it is missing); see ``_costs``. Arguments as in ``stock_seconds``.
     """
     empty = pd.DataFrame(dict.fromkeys([*CONSTANTS, "fixed_s"], np.nan), index=trials.index, dtype=float)
     if stock_clock.empty or trials.empty:
@@ -62,20 +65,21 @@ def trial_costs(trials: pd.DataFrame, stock_clock: pd.DataFrame) -> pd.DataFrame
         structures = [_parse(text) for text in rows["structure"]]
         keys = sorted({key for structure in structures for key in structure})
         configurations = {text: _parse(text) for text in chosen.unique()}
-        # many configurations share a structure, so distances are computed once for each
-        seen: dict[tuple[Any, ...], int] = {}
-        nearest: dict[str, int] = {}
+        timed = rows.reindex(columns=CONSTANTS, fill_value=0.0).to_numpy(dtype=float)
+        # many configurations share a structure, whose costs are computed once
+        seen: dict[tuple[Any, ...], np.ndarray] = {}
+        values = {}
         for text, configuration in configurations.items():
             structure = tuple(configuration.get(key) for key in keys)
             if structure not in seen:
-                seen[structure] = int(np.argmin([_distance(s, configuration) for s in structures]))
-            nearest[text] = seen[structure]
-        positions = chosen.map(nearest).to_numpy()
-        values = rows.reindex(columns=CONSTANTS, fill_value=0.0).to_numpy(dtype=float)[positions]
-        parts.append(pd.DataFrame(values, columns=CONSTANTS, index=chosen.index))
+                seen[structure] = _costs(structures, timed, configuration)
+            values[text] = seen[structure]
+        parts.append(pd.DataFrame([values[text] for text in chosen], columns=CONSTANTS, index=chosen.index))
     costs = pd.concat(parts).reindex(trials.index)
     improved = trials["improved"].astype(float).fillna(0.0) if "improved" in trials else 0.0
-    return costs.assign(fixed_s=costs["overhead_s"] + improved * costs["checkpoint_s"])
+    before = trials["trial"].astype(float) - 1
+    fixed = costs["overhead_s"] + before * costs["aging_s"] + improved * costs["checkpoint_s"]
+    return costs.assign(fixed_s=fixed)
 
 
 def _parse(text: object) -> Mapping[str, Any]:
@@ -86,14 +90,41 @@ def _parse(text: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _distance(structure: Mapping[str, Any], configuration: Mapping[str, Any]) -> float:
-    """0 for equal values; |ln ratio| / (1 + |ln ratio|), below 1, for positive numbers; 1 for anything else."""
-    total = 0.0
-    for key, value in structure.items():
-        other = configuration.get(key)
-        if other == value:
-            continue
-        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) and v > 0 for v in (value, other))
-        gap = abs(math.log(value / other)) if numbers and other is not None else math.inf
-        total += gap / (1 + gap) if math.isfinite(gap) else 1.0
-    return total
+def _costs(structures: Sequence[Mapping[str, Any]], timed: np.ndarray, configuration: Mapping[str, Any]) -> np.ndarray:
+    """``CONSTANTS`` of a configuration.
+
+    The first structure is the base; the others differ from it in one hyperparameter each. What each changes adds up for
+    the overhead and multiplies for an epoch (a batch half as large doubles it, whatever the model). Between positive
+    numbers that were timed it is interpolated over their logarithm; beyond them the nearest one counts. A structure
+    that was timed itself costs what it did.
+    """
+    for structure, costs in zip(structures, timed, strict=True):
+        if all(configuration.get(key) == value for key, value in structure.items()):
+            return costs
+    base = structures[0]
+    logs = timed.copy()
+    logs[:, EPOCH] = np.log(np.maximum(timed[:, EPOCH], SHORTEST_S))
+    found = logs[0].copy()
+    for key, usual in base.items():
+        points = {usual: logs[0]}
+        for structure, costs in zip(structures[1:], logs[1:], strict=True):
+            if [name for name in base if structure.get(name) != base[name]] == [key]:
+                points[structure[key]] = costs
+        found += _between(points, configuration.get(key, usual)) - logs[0]
+    found[EPOCH] = math.exp(found[EPOCH])
+    return np.maximum(found, 0.0)
+
+
+def _between(points: Mapping[Any, np.ndarray], value: Any) -> np.ndarray:
+    """The costs at a value, from those at the values that were timed, the usual one first."""
+    if value in points:
+        return points[value]
+    timed = sorted(point for point in points if _positive(point))
+    if not timed or not _positive(value):
+        return next(iter(points.values()))
+    at, known = np.log(timed), np.stack([points[point] for point in timed])
+    return np.array([np.interp(math.log(value), at, column) for column in known.T])
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0

@@ -10,20 +10,23 @@ speed scripts hold both against complete searches.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from hptune_bench.interfaces import Data, Fit, Workload
 from hptune_bench.search_space import Configuration, Value, canonical
-from hptune_bench.training.common import best_index, direction_of, seed_everything
+from hptune_bench.training.common import direction_of, seed_everything
 from hptune_bench.training.structure import structure_key
 
 _now = time.process_time
+FULL = 2
+"""The generation of a garbage collection that looks at everything."""
 
 
 class ClockRow(TypedDict):
@@ -31,7 +34,9 @@ class ClockRow(TypedDict):
 
     ``structure`` is canonical JSON of the hyperparameters that change the cost, ``method`` is ``plain`` (a loop around
     ``model.fit``) or ``keras_tuner`` (stock ``search()``, with its checkpoints and clean-up). ``checkpoint_s`` is paid
-    for each epoch that improves on all before it in its trial: KerasTuner saves the weights then.
+    for each epoch that improves on all before it in its trial: KerasTuner saves the weights then. ``aging_s`` is paid
+    once more for each trial before: a training leaves thousands of Python objects behind, and KerasTuner has all that
+    there are looked through twice before it builds a model. ``overhead_s`` is that of the first trial.
     """
 
     workload: str
@@ -40,6 +45,7 @@ class ClockRow(TypedDict):
     overhead_s: float
     epoch_s: float
     checkpoint_s: float
+    aging_s: float
 
 
 @dataclass(frozen=True)
@@ -49,17 +55,27 @@ class Cycle:
     Attributes:
         seconds: of the whole cycle.
         ends: when each epoch ended, on the same clock.
-        improved: whether each epoch was the best so far.
+        saves: seconds of the checkpoint after each epoch; 0 where none was written.
+        collections: seconds of each full garbage collection in it, where KerasTuner asks for them.
     """
 
     seconds: float
     ends: tuple[float, ...]
-    improved: tuple[bool, ...]
+    saves: tuple[float, ...]
+    collections: tuple[float, ...] = ()
 
     @property
     def steps(self) -> list[float]:
-        """Seconds of each epoch from the second on (the first one traces)."""
-        return [later - earlier for earlier, later in itertools.pairwise(self.ends)]
+        """Seconds of each epoch from the second on (the first one traces), without the checkpoint before it."""
+        return [
+            later - earlier - save
+            for (earlier, later), save in zip(itertools.pairwise(self.ends), self.saves[:-1], strict=True)
+        ]
+
+    @property
+    def others(self) -> float:
+        """Seconds before the end of the first epoch and after the last epoch and its checkpoint."""
+        return self.seconds - (self.ends[-1] - self.ends[0]) - self.saves[-1]
 
 
 def measure(
@@ -67,10 +83,11 @@ def measure(
 ) -> list[ClockRow]:
     """Time short trainings of each structure with each method, in turns.
 
-    Seconds per epoch are the mean of plain ``fit`` from the second epoch of a training on (the first one traces). A
-    checkpoint is what an epoch of KerasTuner takes beyond that after one that improved, the mean over all structures.
-    The overhead is the cycle of a trial up to the end of its first epoch and after that of its last, less one epoch:
-    proposing, preparing, building, tracing, writing the trial down, clean-up.
+    Seconds per epoch are the mean over both methods from the second epoch of a training on (the first one traces),
+    without checkpoints, which are timed one by one: their seconds are the mean over all structures. The overhead is the
+    cycle of a trial up to the end of its first epoch and after that of its last, less one epoch: proposing, preparing,
+    building, tracing, writing the trial down, clean-up. It ages with the trainings of the process: how much longer a
+    full garbage collection takes after one more is the slope of a straight line through all of them.
 
     Args:
         structures: at most so many configurations are timed.
@@ -83,43 +100,47 @@ def measure(
     methods = {"plain": plain_loop, "keras_tuner": stock_search}
     for method in methods.values():
         method(workload, data, chosen[:1], 2)  # what a process does only once is no cost of a trial
+    trained = len(methods)
     cycles: dict[tuple[str, int], list[Cycle]] = {}
+    ages: dict[str, list[float]] = {name: [] for name in methods}
+    collections: list[tuple[float, float]] = []
     for _ in range(rounds):
         for name, method in methods.items():
+            age = trained + (len(chosen) - 1) / 2  # the order of the trials in a search is the tuner's
+            ages[name].append(age)
             for index, cycle in enumerate(method(workload, data, chosen, epochs)):
                 cycles.setdefault((name, index), []).append(cycle)
+                collections += [(age, seconds) for seconds in cycle.collections]
+            trained += len(chosen)
+    slower_s = _slope(collections)
     epochs_s = {
-        index: statistics.fmean(step for cycle in cycles["plain", index] for step in cycle.steps)
+        index: statistics.fmean(step for name in methods for cycle in cycles[name, index] for step in cycle.steps)
         for index in range(len(chosen))
     }
-    saving = [
-        step - epochs_s[index]
-        for (name, index), found in cycles.items()
-        if name == "keras_tuner"
-        for cycle in found
-        for step, improved in zip(cycle.steps, cycle.improved, strict=False)
-        if improved
-    ]
-    checkpoints = {"plain": 0.0, "keras_tuner": max(0.0, statistics.fmean(saving)) if saving else 0.0}
     rows = []
     for (name, index), found in cycles.items():
-        epoch_s, checkpoint_s = epochs_s[index], checkpoints[name]
-        overhead_s = statistics.fmean(
-            cycle.seconds - (cycle.ends[-1] - cycle.ends[0]) - epoch_s - cycle.improved[-1] * checkpoint_s
-            for cycle in found
-        )
+        saves = [save for other in range(len(chosen)) for cycle in cycles[name, other] for save in cycle.saves if save]
+        aging_s = slower_s * statistics.fmean(len(cycle.collections) for cycle in found)
+        others_s = statistics.fmean(cycle.others for cycle in found) - aging_s * statistics.fmean(ages[name])
         configuration = chosen[index]
         rows.append(
             ClockRow(
                 workload=workload.name,
                 method=name,
                 structure=canonical({name: configuration[name] for name in costly if name in configuration}),
-                overhead_s=max(0.0, overhead_s),
-                epoch_s=epoch_s,
-                checkpoint_s=checkpoint_s,
+                overhead_s=max(0.0, others_s - epochs_s[index]),
+                epoch_s=epochs_s[index],
+                checkpoint_s=statistics.fmean(saves) if saves else 0.0,
+                aging_s=aging_s,
             )
         )
     return rows
+
+
+def _slope(points: Sequence[tuple[float, float]]) -> float:
+    """Of the straight line through points (x, y), at least 0; 0 where all have the same x."""
+    x, y = zip(*points, strict=True) if points else ((), ())
+    return max(0.0, statistics.linear_regression(x, y).slope) if len(set(x)) > 1 else 0.0
 
 
 def representative(workload: Workload, data: Data, limit: int) -> tuple[list[str], list[Configuration]]:
@@ -164,29 +185,13 @@ def plain_loop(workload: Workload, data: Data, configurations: Sequence[Configur
     seed_everything(1)
     for configuration in configurations:
         ends: list[float] = []
-        values: list[float] = []
-        stamp = keras.callbacks.LambdaCallback(on_epoch_end=_stamp(workload, ends, values))
+        stamp = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, ends=ends: ends.append(_now()))
         began = _now()
         prepared = workload.prepare(configuration, data)
         model = workload.build(configuration, prepared)
         fit_arrays(model, prepared, workload.fit(configuration), epochs=epochs, callbacks=[stamp])
-        cycles.append(Cycle(_now() - began, tuple(ends), _improved(workload, values)))
+        cycles.append(Cycle(_now() - began, tuple(ends), (0.0,) * len(ends)))
     return cycles
-
-
-def _stamp(workload: Workload, ends: list[float], values: list[float]) -> Callable[[int, Any], None]:
-    """What notes the time and the objective at the end of an epoch."""
-
-    def stamp(epoch: int, logs: Any) -> None:
-        ends.append(_now())
-        values.append(float(logs[workload.objective]))
-
-    return stamp
-
-
-def _improved(workload: Workload, values: Sequence[float]) -> tuple[bool, ...]:
-    best = [best_index(values[: count + 1], workload.direction) for count in range(len(values))]
-    return tuple(index == place for place, index in enumerate(best))
 
 
 def fit_arrays(model: Any, data: Data, fit: Fit, **arguments: Any) -> Any:
@@ -213,19 +218,30 @@ def stock_search(workload: Workload, data: Data, configurations: Sequence[Config
     numbers: list[int] = []
     began: list[float] = []
     ends: list[list[float]] = []
-    values: list[list[float]] = []
-    stamp = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: _stamp(workload, ends[-1], values[-1])(epoch, logs)
-    )
+    saves: list[list[float]] = []
+    collections: list[list[float]] = []
+
+    def stamp(epoch: int, logs: Any) -> None:
+        ends[-1].append(_now())
+        saves[-1].append(0.0)
 
     class Model(keras_tuner.HyperModel):
         def build(self, hp: Any) -> Any:
             ends.append([])
-            values.append([])
+            saves.append([])
             numbers.append(hp.Int("number", 0, len(configurations) - 1))
             configuration = configurations[numbers[-1]]
             self.configuration, self.data = configuration, workload.prepare(configuration, data)
-            return workload.build(configuration, self.data)
+            model = workload.build(configuration, self.data)
+            save_weights = model.save_weights
+
+            def timed(*arguments: Any, **named: Any) -> None:
+                before = _now()
+                save_weights(*arguments, **named)
+                saves[-1][-1] += _now() - before
+
+            model.save_weights = timed
+            return model
 
         def fit(self, hp: Any, model: Any, **arguments: Any) -> Any:
             return fit_arrays(model, self.data, workload.fit(self.configuration), **arguments)
@@ -233,8 +249,13 @@ def stock_search(workload: Workload, data: Data, configurations: Sequence[Config
     class Timed(keras_tuner.GridSearch):
         def pre_create_trial(self) -> None:  # once more after the last trial, when there is nothing left to propose
             began.append(_now())
+            collections.append([])
 
-    callbacks: list[Any] = [stamp]
+    def collected(phase: str, info: dict[str, int]) -> None:
+        if info["generation"] == FULL and collections:
+            collections[-1].append(_now() if phase == "start" else _now() - collections[-1].pop())
+
+    callbacks: list[Any] = [keras.callbacks.LambdaCallback(on_epoch_end=stamp)]
     fit = workload.fit(configurations[0])
     if fit.patience is not None:
         mode = direction_of(workload, fit.monitor)
@@ -251,11 +272,17 @@ def stock_search(workload: Workload, data: Data, configurations: Sequence[Config
             overwrite=True,
         )
         # The constructor builds a model, too, to learn the search space.
-        for kept in (numbers, began, ends, values):
+        for kept in (numbers, began, ends, saves):
             kept.clear()
-        tuner.search(epochs=epochs, callbacks=callbacks, verbose=0)
+        gc.callbacks.append(collected)
+        try:
+            tuner.search(epochs=epochs, callbacks=callbacks, verbose=0)
+        finally:
+            gc.callbacks.remove(collected)
     cycles = [
-        Cycle(later - earlier, tuple(stamps), _improved(workload, curve))
-        for (earlier, later), stamps, curve in zip(itertools.pairwise(began), ends, values, strict=True)
+        Cycle(later - earlier, tuple(stamps), tuple(saved), tuple(full))
+        for (earlier, later), stamps, saved, full in zip(
+            itertools.pairwise(began), ends, saves, collections[:-1], strict=True
+        )
     ]
     return [cycle for _, cycle in sorted(zip(numbers, cycles, strict=True), key=lambda pair: pair[0])]

@@ -87,7 +87,8 @@ def measure(
     without checkpoints, which are timed one by one: their seconds are the mean over all structures. The overhead is the
     cycle of a trial up to the end of its first epoch and after that of its last, less one epoch: proposing, preparing,
     building, tracing, writing the trial down, clean-up. It ages with the trainings of the process: how much longer a
-    full garbage collection takes after one more is the slope of a straight line through all of them.
+    full garbage collection takes after one more is the slope of a straight line through all of them, and through some
+    more before the trainings and after them.
 
     Args:
         structures: at most so many configurations are timed.
@@ -103,7 +104,7 @@ def measure(
     trained = len(methods)
     cycles: dict[tuple[str, int], list[Cycle]] = {}
     ages: dict[str, list[float]] = {name: [] for name in methods}
-    collections: list[tuple[float, float]] = []
+    collections: list[tuple[float, float]] = [(trained, seconds) for seconds in _full_collections()]
     for _ in range(rounds):
         for name, method in methods.items():
             age = trained + (len(chosen) - 1) / 2  # the order of the trials in a search is the tuner's
@@ -112,7 +113,7 @@ def measure(
                 cycles.setdefault((name, index), []).append(cycle)
                 collections += [(age, seconds) for seconds in cycle.collections]
             trained += len(chosen)
-    slower_s = _slope(collections)
+    slower_s = _slope([*collections, *((trained, seconds) for seconds in _full_collections())])
     epochs_s = {
         index: statistics.fmean(step for name in methods for cycle in cycles[name, index] for step in cycle.steps)
         for index in range(len(chosen))
@@ -135,6 +136,16 @@ def measure(
             )
         )
     return rows
+
+
+def _full_collections(count: int = 6) -> list[float]:
+    """Seconds of so many full garbage collections in a row."""
+    found = []
+    for _ in range(count):
+        began = _now()
+        gc.collect()
+        found.append(_now() - began)
+    return found
 
 
 def _slope(points: Sequence[tuple[float, float]]) -> float:

@@ -100,6 +100,7 @@ def run(
     """
     from hptune_bench import screen
     from hptune_bench.execution.runner import Campaign
+    from hptune_bench.execution.worker import usable_cores
 
     whole = _definition(benchmark, {"data": data, "target": target, "epochs": epochs})
     definition = _narrowed(whole, tuner, workload, seeds, budget, trainer)
@@ -109,7 +110,7 @@ def run(
         campaign = Campaign(
             benchmark=definition,
             folder=folder,
-            workers=workers or _cores(),
+            workers=workers or usable_cores(),
             command=_command(),
             observer=observer,
             on_round=lambda final: _after_round(console, folder, final, report),
@@ -291,6 +292,7 @@ def table(
     from hptune_bench import screen
     from hptune_bench.execution.observers import TableProgress
     from hptune_bench.execution.tabulate import Tabulation
+    from hptune_bench.execution.worker import usable_cores
     from hptune_bench.training import require_trainer
 
     require_trainer(trainer, training=True)
@@ -299,7 +301,7 @@ def table(
         workload=workload,
         options={key: _literal(value) for key, value in _pairs("--set", set_).items()},
         folder=out,
-        workers=workers or _cores(),
+        workers=workers or usable_cores(),
         counts={name: _whole("--levels", name, value) for name, value in _pairs("--levels", levels).items()},
         data_replicates=data_seeds,
         training_replicates=training_seeds,
@@ -511,12 +513,6 @@ def _count(rerun: str) -> int | None:
     if not rerun.isdigit() or int(rerun) < 1:
         raise UserError(f"--rerun {rerun!r} is neither a number of runs from 1 on nor 'all'")
     return int(rerun)
-
-
-def _cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _command() -> str:

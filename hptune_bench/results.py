@@ -183,9 +183,11 @@ def _missing_runs(manifest: dict[str, Any]) -> int:
 
 
 def took(manifest: dict[str, Any]) -> float | None:
-    """Seconds from start to end of a campaign; of merged ones the sum. None where it is not known."""
+    """Seconds on the wall of a campaign's commands together; of merged ones the sum. None where it is not known."""
     if "took_s" in manifest:
         return float(manifest["took_s"])
+    if "wall" in manifest.get("seconds", {}):
+        return float(manifest["seconds"]["wall"])
     try:
         start, end = (datetime.fromisoformat(manifest[key]) for key in ("started", "finished"))
         return (end - start).total_seconds()

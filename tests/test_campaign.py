@@ -19,6 +19,7 @@ from hptune_bench.execution import journal
 from hptune_bench.execution.lock import locked
 from hptune_bench.execution.observers import PlainObserver
 from hptune_bench.execution.runner import Campaign
+from hptune_bench.manifest import read_manifest
 from hptune_bench.records import TIME_COLUMNS
 
 TUNERS = ["untuned", "untuned_restarts", "manual_sweep", "manual_grid"]
@@ -99,7 +100,13 @@ def test_more_seeds_and_tuners_extend_a_campaign_and_nothing_is_run_again(whole,
     run(few, tmp_path / "out")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "runs").rglob("*.jsonl")}
     assert len(before) == 3
+    first = read_manifest(tmp_path / "out" / "manifest.json")
     run(many, tmp_path / "out")
+    both = read_manifest(tmp_path / "out" / "manifest.json")
+    assert both["started"] == first["started"]
+    assert both["finished"] > first["finished"]
+    for what in ("run", "wall"):
+        assert both["seconds"][what] > first["seconds"][what], "the seconds of both commands"
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert tables(tmp_path / "out") == tables(whole)
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.speed.common import FOLDER
-from benchmarks.speed.stock_clock import EQUAL
+from hptune_bench.analysis.stock_clock import CONSTANTS
 
 QUICK = {
     "epochs": ["--repeats", "1", "--epochs", "5", "--reviews", "1000", "--trials", "2"],
     "post_search": ["--trials", "2", "--epochs", "3", "--repeats", "1"],
-    "stock_clock": ["--searches", "1", "--rounds", "1", "--trials", "2", "--epochs", "3"],
+    "stock_clock": ["--searches", "1", "--trials", "2", "--epochs", "3"],
     "scaling": ["--repeats", "1", "--seeds", "2", "--trainings", "4"],
     "memory": ["--seeds", "2", "--trials", "3"],
     "reporting": ["--rows", "10000", "--repeats", "1"],
@@ -40,30 +40,32 @@ TITLES = {
 
 
 def _stock_clock_error(frame: pd.DataFrame) -> str:
-    """How far the stock clock is off: for each tuner over its searches, in single ones, and where speeds were equal."""
+    """How far the stock clock is off: for each tuner over its searches, and in single ones."""
     totals = frame.groupby("tuner", sort=False)[["predicted_s", "measured_s"]].sum()
     off = 100 * (totals["predicted_s"] / totals["measured_s"] - 1)
-    sizes = frame["tuner"].value_counts()
+    sizes, errors = frame["tuner"].value_counts(), frame["error_percent"]
     each = ", ".join(f"{error:+.0f} % ({tuner}, {sizes[tuner]} searches)" for tuner, error in off.items())
-    close, equal = frame["error_percent"].abs() <= 15, frame["counts"]
-    wall = frame["wall_s"] / frame["measured_s"]
     return (
-        "Seconds of processor time, each search in a process of its own. Over all searches of a tuner the clock is off "
-        f"by {each}. In single searches it is off by {_span(frame)}, in {close.sum()} of {len(frame)} by at most 15 %: "
-        f"the machine itself was {frame['speed'].min():.2f} to {frame['speed'].max():.2f} times as fast during a "
-        "search as while the clock of its round was measured (a fixed piece of work, timed all the while). Where both "
-        f"speeds were the same within {100 * EQUAL:.0f} %, {(close & equal).sum()} of {equal.sum()} are off by at most "
-        f"15 % ({_span(frame[equal])}). On the wall the searches took {wall.min():.2f} to {wall.max():.2f} times their "
-        "processor time."
+        "Seconds of processor time, each search in a process of its own; beside it, on the same core, the clock that "
+        f"it is held against was measured. In single searches the clock is off by {errors.min():+.0f} % to "
+        f"{errors.max():+.0f} %, in {(errors.abs() <= 15).sum()} of {len(frame)} by at most 15 %; over all searches of "
+        f"a tuner by {each}."
     )
 
 
-def _span(found: pd.DataFrame) -> str:
-    errors = found["error_percent"]
-    return f"{errors.min():+.0f} % to {errors.max():+.0f} %" if len(errors) else "none"
+def _measured_clocks(frame: pd.DataFrame) -> pd.DataFrame:
+    """Median and range of the seconds over all measurements."""
+    found = frame.groupby(["workload", "method", "structure"], sort=False)[CONSTANTS]
+    return found.agg(lambda s: f"{s.median():.3f} [{s.min():.3f}, {s.max():.3f}]").reset_index()
 
 
-SENTENCES = {"stock_clock_validation": _stock_clock_error}
+SENTENCES = {
+    "stock_clock": lambda frame: (
+        f"Median and range of {len(frame[['beside', 'seed']].drop_duplicates())} measurements."
+    ),
+    "stock_clock_validation": _stock_clock_error,
+}
+TABLES = {"stock_clock": _measured_clocks}
 
 
 def report(folder: Path) -> None:
@@ -73,7 +75,7 @@ def report(folder: Path) -> None:
         path = folder / f"{name}.csv"
         if path.exists():
             frame = pd.read_csv(path)
-            table = frame.to_markdown(index=False, floatfmt=".3g")
+            table = TABLES.get(name, lambda whole: whole)(frame).to_markdown(index=False, floatfmt=".3g")
             said = f"{SENTENCES[name](frame)}\n\n" if name in SENTENCES else ""
             parts.append(f"## {title}\n\n{said}{table}\n")
     if (folder / "epochs.csv").exists():

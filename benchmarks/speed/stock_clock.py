@@ -2,12 +2,11 @@
 
 For each stock tuner some complete searches of the regression are run as a reader runs them, each in a process of its
 own; their seconds are compared with those of the stock clock, summed over their trials, plus the time of the tuner
-itself. Seconds are processor time, as the clock has them; those on the wall stand beside.
+itself. Seconds are processor time, as the clock has them.
 
-A shared machine is not equally fast while the clock is measured and while a search runs, which is no error of the
-clock. So the clock is measured again in each round of searches, the speed of the processor is watched all the time
-(``yardstick``), and a search counts where it was within ``EQUAL`` of that while the clock of its round was measured.
-Rounds go on until so many searches of each tuner count; those that do not are written down, too.
+A shared machine is not equally fast from one second to the next, by a factor of up to 1.6 even in processor time, which
+is no error of the clock. So beside each search, on the same core and at the same time, the clock is measured by another
+process: both meet the same speed, each has its own processor time, and every search counts.
 """
 
 from __future__ import annotations
@@ -16,19 +15,19 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pandas as pd
 
 from benchmarks.speed.common import FOLDER, answer, declare, in_process, write
-from benchmarks.speed.yardstick import sampled
-from hptune_bench.execution.worker import pin
+from hptune_bench.execution.worker import pin, usable_cores
 from hptune_bench.training.runtime import configure_tensorflow
 
 TUNERS = ("RandomSearch", "BayesianOptimization", "Hyperband")
-EQUAL = 0.1
 
 
 def search(name: str, workload: Any, data: Any, trials: int, epochs: int, seed: int) -> dict[str, Any]:
@@ -62,27 +61,21 @@ def search(name: str, workload: Any, data: Any, trials: int, epochs: int, seed: 
             return proposal
 
         tuner.oracle.populate_space = timed_proposal
-        began, on_the_wall = time.process_time(), time.perf_counter()
-        with sampled() as speed:
-            tuner.search(
-                data.train.x,
-                data.train.y,
-                validation_data=(data.validation.x, data.validation.y),
-                epochs=epochs,
-                callbacks=[count, stop],
-                verbose=0,
-            )
-        seconds, wall_s = time.process_time() - began - speed.spent_s, time.perf_counter() - on_the_wall
-    spent = {"seconds": seconds, "wall_s": wall_s, "tuner_s": sum(proposing), "speed": speed.per_s}
-    return {**spent, "epochs": trained}
+        began = time.process_time()
+        tuner.search(
+            data.train.x,
+            data.train.y,
+            validation_data=(data.validation.x, data.validation.y),
+            epochs=epochs,
+            callbacks=[count, stop],
+            verbose=0,
+        )
+        seconds = time.process_time() - began
+    return {"seconds": seconds, "tuner_s": sum(proposing), "epochs": trained}
 
 
-def predicted(real: Mapping[str, Any], clock: pd.DataFrame, speed: float) -> dict[str, float | bool]:
-    """What the stock clock says of a search: its trials, epochs and checkpoints, and the tuner's own time.
-
-    Args:
-        speed: of the processor while the clock was measured.
-    """
+def predicted(real: Mapping[str, Any], clock: pd.DataFrame) -> dict[str, float]:
+    """What the stock clock says of a search: its trials, epochs and checkpoints, and the tuner's own time."""
     from hptune_bench.analysis.stock_clock import stock_seconds
 
     epochs = pd.DataFrame(real["epochs"], columns=["configuration", "built", "val_loss"])
@@ -98,59 +91,67 @@ def predicted(real: Mapping[str, Any], clock: pd.DataFrame, speed: float) -> dic
         "epochs": len(epochs),
         "checkpoints": int(trials["improved"].sum()),
         "measured_s": real["seconds"],
-        "wall_s": real["wall_s"],
         "predicted_s": seconds,
         "tuner_s": real["tuner_s"],
         "error_percent": 100 * (seconds / real["seconds"] - 1),
-        "speed": real["speed"] / speed,
-        "counts": abs(real["speed"] / speed - 1) <= EQUAL,
     }
+
+
+def beside(name: str, seed: int, core: int, size: Sequence[str]) -> tuple[Any, Any]:
+    """A search, and the clock as it is measured at the same time on the same core."""
+    where = ["--core", str(core)]
+    with ThreadPoolExecutor(2) as pool:
+        clock = pool.submit(in_process, "stock_clock", ["--alone", "clock", *where])
+        real = pool.submit(in_process, "stock_clock", ["--alone", name, "--seed", str(seed), *where, *size])
+        return real.result()[1], clock.result()[1]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--searches", type=int, default=3, help="complete searches per tuner that count")
-    parser.add_argument("--rounds", type=int, default=6, help="at most so many rounds")
+    parser.add_argument("--searches", type=int, default=3, help="complete searches per tuner")
     parser.add_argument("--trials", type=int, default=10)
-    parser.add_argument("--epochs", type=int, default=9, help="epochs of a full training, and Hyperband's most")
+    parser.add_argument("--epochs", type=int, default=15, help="epochs of a full training, and Hyperband's most")
     parser.add_argument("--out", type=Path, default=FOLDER)
     parser.add_argument("--alone", choices=["clock", *TUNERS], help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--core", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.alone is not None:
-        alone(arguments.alone, arguments.trials, arguments.epochs, arguments.seed)
+        alone(arguments.alone, arguments.trials, arguments.epochs, arguments.seed, arguments.core)
         return
+    size = ["--trials", str(arguments.trials), "--epochs", str(arguments.epochs)]
+    asked = [(name, seed) for seed in range(1, arguments.searches + 1) for name in TUNERS]
+    cores: SimpleQueue[int] = SimpleQueue()
+    for core in range(usable_cores()):
+        cores.put(core)
+
+    def on_a_core(name: str, seed: int) -> tuple[Any, Any]:
+        core = cores.get()
+        try:
+            return beside(name, seed, core, size)
+        finally:
+            cores.put(core)
+
+    with ThreadPoolExecutor(cores.qsize()) as pool:
+        found = list(pool.map(lambda each: on_a_core(*each), asked))
     clocks: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
-    size = ["--trials", str(arguments.trials), "--epochs", str(arguments.epochs)]
-    for number in range(1, arguments.rounds + 1):
-        missing = [name for name in TUNERS if sum(r["counts"] for r in rows if r["tuner"] == name) < arguments.searches]
-        if not missing:
-            break
-        _, measured = in_process("stock_clock", ["--alone", "clock"])
-        clock = pd.DataFrame(measured["rows"])
-        clocks += clock.assign(round=number).to_dict("records")
-        for name in missing:
-            _, real = in_process("stock_clock", ["--alone", name, "--seed", str(number), *size])
-            rows.append({"tuner": name, "round": number, **predicted(real, clock, measured["speed"])})
+    for (name, seed), (real, clock) in zip(asked, found, strict=True):
+        clocks += [{**row, "beside": name, "seed": seed} for row in clock]
+        rows.append({"tuner": name, "seed": seed, **predicted(real, pd.DataFrame(clock))})
     write("stock_clock", clocks, arguments.out)
     write("stock_clock_validation", rows, arguments.out)
 
 
-def alone(what: str, trials: int, epochs: int, seed: int) -> None:
+def alone(what: str, trials: int, epochs: int, seed: int, core: int) -> None:
     """In a process of its own, as a reader's search is: measure the clock, or run one search."""
     configure_tensorflow(as_installed=True)
-    pin(0)
+    pin(core)
     from hptune_bench.training.stock_clock import measure
     from hptune_bench.workloads.linear_regression import LinearRegression
 
     workload = LinearRegression()
-    if what == "clock":
-        with sampled() as speed:
-            rows = measure(workload)
-        answer({"rows": rows, "speed": speed.per_s})
-    else:
-        answer(search(what, workload, workload.load(1), trials, epochs, seed))
+    answer(measure(workload) if what == "clock" else search(what, workload, workload.load(1), trials, epochs, seed))
 
 
 if __name__ == "__main__":

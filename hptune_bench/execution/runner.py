@@ -30,6 +30,7 @@ from hptune_bench.execution.search import MAX_DEATHS, lost_retraining
 from hptune_bench.files import write_atomic
 from hptune_bench.fingerprint import fingerprint, settings
 from hptune_bench.interfaces import Workload
+from hptune_bench.manifest import read_manifest
 from hptune_bench.training.table import fitting
 from hptune_bench.tuners.expert import checksum
 from hptune_bench.workloads.own_file import found_space
@@ -123,6 +124,7 @@ class Campaign:
         self._began = time.perf_counter()
         self._shown = False
         self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._earlier: dict[str, Any] = {}
         self._environment = environment()
         self._executor: LocalExecutor | InlineExecutor | None = None
         self._interrupts = Interrupts(self._stop)
@@ -263,6 +265,8 @@ class Campaign:
                 discard(self.folder)
             self._definitions_now = definitions = self._definitions()
             done = self._check_folder(definitions)
+            with contextlib.suppress(UserError):  # none yet, or a damaged one, which this command writes again
+                self._earlier = read_manifest(self.folder / "manifest.json")
             for path in self._beside():
                 self._intact(path)
             self.observer.planned(self.runs, done)
@@ -515,8 +519,11 @@ class Campaign:
             self._seconds[what] += time.perf_counter() - began
 
     def _spent(self) -> dict[str, float]:
-        """Seconds of this command: of the workers by kind of task, of tables and report, and on the wall."""
-        return {**self._seconds, "wall": time.perf_counter() - self._began}
+        """Seconds of all commands that made these results: of the workers by kind of task, of tables and report, and on
+        the wall. What a killed command had spent is not known."""
+        spent = {**self._seconds, "wall": time.perf_counter() - self._began}
+        earlier = self._earlier.get("seconds", {})
+        return {what: earlier.get(what, 0.0) + spent.get(what, 0.0) for what in {**earlier, **spent}}
 
     def _replay_label(self, name: str) -> dict[str, Any]:
         """What the report must say of a workload whose trainings were looked up."""
@@ -576,7 +583,7 @@ class Campaign:
             "title": self.benchmark.title or self.benchmark.name,
             "status": status,
             "command": self.command,
-            "started": self._started,
+            "started": self._earlier.get("started", self._started),
             "finished": None if status == "running" else _now(),
             "benchmark": definition,
             "environment": self._environment,

@@ -57,6 +57,11 @@ def main() -> None:
             return
 
 
+def usable_cores() -> int:
+    """How many cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def pin(slot: int) -> None:
     """Stay on one core: trainings on a shared core would disturb each other's clocks."""
     if hasattr(os, "sched_setaffinity"):

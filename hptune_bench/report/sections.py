@@ -887,11 +887,7 @@ def _rerun(ctx: Context) -> tuple[Block, ...]:
     if spent is not None:
         workers = manifest.get("workers")
         with_ = f" with {text.plural(int(workers), 'worker')}" if workers else ""
-        blocks.append(
-            Prose(
-                f"Expect about {text.seconds(spent)}: so long it took on the machine above{with_}, from start to end."
-            )
-        )
+        blocks.append(Prose(f"Expect about {text.seconds(spent)}: so long it took on the machine above{with_}."))
     blocks.append(
         Prose(
             "Every number here comes from runs.csv, trials.csv and noise.csv of the results folder; the numbers "

@@ -4,8 +4,8 @@ The compiled trainer makes an epoch hundreds of times cheaper than it is for a r
 clock: overhead per trial + epochs x seconds per epoch. TensorFlow and KerasTuner are imported when it is measured.
 
 Seconds are processor time of a process with one TensorFlow thread, which other jobs on the machine change less than the
-wall clock (but they do: cores share memory and caches). The wall clock of an idle machine shows somewhat more: the
-speed scripts hold both against complete searches.
+wall clock (but they do: cores share memory and caches). The wall clock of an idle machine shows somewhat more. A speed
+script holds the stock clock against complete searches.
 """
 
 from __future__ import annotations

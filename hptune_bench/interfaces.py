@@ -162,6 +162,11 @@ Direction = Literal["min", "max"]
 Engine = Literal["loop", "xla", "stock"]
 
 
+def oriented(metric: str, direction: str) -> str:
+    """What a score is called: scores are minimised, so that of a maximised metric is the metric negated."""
+    return metric if direction == "min" else f"negated {metric}"
+
+
 class Workload(Protocol):
     """What is tuned: data, model, search space. One file per workload under ``workloads/``.
 

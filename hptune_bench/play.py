@@ -18,7 +18,7 @@ from hptune_bench.execution import journal
 from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.search import RunSetup, conduct
 from hptune_bench.files import write_atomic
-from hptune_bench.interfaces import Evaluate, Problem, Result, Tuner, Workload
+from hptune_bench.interfaces import Evaluate, Problem, Result, Tuner, Workload, oriented
 from hptune_bench.search_space import (
     Boolean,
     Choice,
@@ -168,14 +168,15 @@ def play(
     if limits.epochs is None:
         raise UserError("play: the budget must be counted in trainings or epochs: a person's clock is no tuner's")
     person = Person(ask, say, limits.epochs)
+    scored = [oriented(metric, workload.direction) for metric in (workload.objective, workload.test_metric)]
     say(f"{workload.title}: {workload.teaches}")
-    say(f"You tune {', '.join(workload.space.names)}; scores are {workload.objective}, smaller is better.")
+    say(f"You tune {', '.join(workload.space.names)}; scores are {scored[0]}, smaller is better.")
     mine = _selected(workload, trainer, person, limits, seed, "expert")
     if not person.requests:
         say("Nothing was tried.")
         return math.nan, []
     say("")
-    say(f"Your selected model: test score ({workload.test_metric}) {mine:.6g}")
+    say(f"Your selected model: test score ({scored[1]}) {mine:.6g}")
     say(f"Now the others search, {runs} times each ...")
     places = []
     for name in opponents:

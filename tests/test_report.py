@@ -279,6 +279,17 @@ def test_one_tuner_one_seed_one_workload(tmp_path: Path) -> None:
     assert "a single seed has no band" in page
 
 
+def test_a_maximised_metric_is_named_with_its_sign(tmp_path: Path) -> None:
+    campaign = synthetic_campaign(seeds=2, tuners=TUNERS[:2], workloads=["review_sentiment"], epochs=False)
+    about = campaign.manifest["workloads"]["review_sentiment"]
+    accuracy = {**about, "objective": "val_accuracy", "direction": "max", "test_metric": "accuracy"}
+    page, _ = pages(
+        REPLACE(campaign, manifest={**campaign.manifest, "workloads": {"review_sentiment": accuracy}}), tmp_path
+    )
+    assert "Test score = negated test accuracy of the selected model; validation score = negated val_accuracy." in page
+    assert "negated" not in pages(campaign, tmp_path)[0]
+
+
 def test_all_runs_failed_with_hostile_errors(tmp_path: Path) -> None:
     campaign = synthetic_campaign(seeds=2, tuners=TUNERS, workloads=["linear_regression"], epochs=False)
     runs = campaign.runs.assign(status="failed", best_score=math.inf, best_trial=math.nan, test_score=math.nan)

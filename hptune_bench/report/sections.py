@@ -198,7 +198,7 @@ def _score_label(found: WorkloadAnalysis, score: Score) -> str:
     records = found.records
     if score == "test":
         return f"{tables.metric_name(records)} on the test split"
-    objective = text.clean(records.about.get("objective", "validation score"))
+    objective = tables.objective_name(records)
     return f"{objective} above its noise floor" if records.excess else objective
 
 

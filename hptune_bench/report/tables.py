@@ -24,6 +24,7 @@ from hptune_bench.analysis.ranks import Ranks
 from hptune_bench.analysis.statistics import median
 from hptune_bench.analysis.targets import Targets
 from hptune_bench.analysis.verdict import word
+from hptune_bench.interfaces import oriented
 from hptune_bench.report import text
 from hptune_bench.report.blocks import Cell, Table, table
 from hptune_bench.report.style import Look
@@ -86,10 +87,16 @@ def _over(records: Records) -> str:
 
 
 def metric_name(records: Records) -> str:
-    """The test metric in plain words."""
-    return {"excess_loss": "excess loss", "test_score": "test score"}.get(
-        records.test_metric, f"test {records.test_metric.replace('_', ' ')}"
-    )
+    """The test score in plain words."""
+    words = {"excess_loss": "excess loss", "test_score": "test score"}
+    metric = words.get(records.test_metric, f"test {records.test_metric.replace('_', ' ')}")
+    return oriented(metric, records.about.get("direction", "min"))
+
+
+def objective_name(records: Records) -> str:
+    """The validation score by the name that it has in the training log."""
+    objective = text.clean(records.about.get("objective", "validation score"))
+    return oriented(objective, records.about.get("direction", "min"))
 
 
 def judged_name(records: Records) -> str:
@@ -126,7 +133,7 @@ def main(name: str, found: WorkloadAnalysis, looks: Looks, tuners: Sequence[str]
     validation = (
         "validation score = excess loss on the validation split"
         if records.excess
-        else (f"validation score = {records.about.get('objective', 'objective')}")
+        else f"validation score = {objective_name(records)}"
     )
     alike = "not distinguishable from the best at this number of seeds, which does not mean equal"
     if not testable(records.draws):

@@ -150,3 +150,5 @@ def test_what_hyperparameters_change_about_the_stock_clock_adds_up() -> None:
     assert costs(16, "sgd") == pytest.approx([1.1 + 0.7 - 1.0, 0.8 * 0.3 / 0.4])
     assert costs(8, "adam") == pytest.approx([1.1, 0.8])
     assert costs(16, "rmsprop") == pytest.approx([1.1, 0.8])
+    clock["structure"] = ['{"batch":[1],"optimizer":{}}', '{"optimizer":null}', "no structure"]
+    assert costs(16, "sgd") == pytest.approx([0.7, 0.3]), "what says nothing fits every configuration"

@@ -106,24 +106,25 @@ def _costs(structures: Sequence[Mapping[str, Any]], timed: np.ndarray, configura
     logs[:, EPOCH] = np.log(np.maximum(timed[:, EPOCH], SHORTEST_S))
     found = logs[0].copy()
     for key, usual in base.items():
-        points = {usual: logs[0]}
+        points = [(usual, logs[0])]
         for structure, costs in zip(structures[1:], logs[1:], strict=True):
             if [name for name in base if structure.get(name) != base[name]] == [key]:
-                points[structure[key]] = costs
+                points.append((structure.get(key), costs))
         found += _between(points, configuration.get(key, usual)) - logs[0]
     found[EPOCH] = math.exp(found[EPOCH])
     return np.maximum(found, 0.0)
 
 
-def _between(points: Mapping[Any, np.ndarray], value: Any) -> np.ndarray:
+def _between(points: Sequence[tuple[Any, np.ndarray]], value: Any) -> np.ndarray:
     """The costs at a value, from those at the values that were timed, the usual one first."""
-    if value in points:
-        return points[value]
-    timed = sorted(point for point in points if _positive(point))
+    for at, costs in points:
+        if at == value:
+            return costs
+    timed = sorted((point for point in points if _positive(point[0])), key=lambda point: point[0])
     if not timed or not _positive(value):
-        return next(iter(points.values()))
-    at, known = np.log(timed), np.stack([points[point] for point in timed])
-    return np.array([np.interp(math.log(value), at, column) for column in known.T])
+        return points[0][1]
+    places, known = np.log([at for at, _ in timed]), np.stack([costs for _, costs in timed])
+    return np.array([np.interp(math.log(value), places, column) for column in known.T])
 
 
 def _positive(value: Any) -> bool:

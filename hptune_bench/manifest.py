@@ -95,6 +95,7 @@ class _Manifest(_Open):
     environment: dict[str, str | int | float]
     workloads: dict[_Name, _Workload]
     seconds: dict[str, float] = {}
+    took_s: float = 0.0
     planned_runs: int = Field(ge=0)
     finished_runs: int = Field(ge=0)
     warnings: list[str]

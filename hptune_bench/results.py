@@ -183,11 +183,10 @@ def _missing_runs(manifest: dict[str, Any]) -> int:
 
 
 def took(manifest: dict[str, Any]) -> float | None:
-    """Seconds on the wall of a campaign's commands together; of merged ones the sum. None where it is not known."""
+    """Seconds on the wall of all commands of a campaign, up to its last report; of merged ones the sum. None where it
+    is not known."""
     if "took_s" in manifest:
         return float(manifest["took_s"])
-    if "wall" in manifest.get("seconds", {}):
-        return float(manifest["seconds"]["wall"])
     try:
         start, end = (datetime.fromisoformat(manifest[key]) for key in ("started", "finished"))
         return (end - start).total_seconds()

@@ -107,6 +107,7 @@ def test_more_seeds_and_tuners_extend_a_campaign_and_nothing_is_run_again(whole,
     assert both["finished"] > first["finished"]
     for what in ("run", "wall"):
         assert both["seconds"][what] > first["seconds"][what], "the seconds of both commands"
+    assert both["took_s"] > first["took_s"]
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert tables(tmp_path / "out") == tables(whole)
 

@@ -525,6 +525,9 @@ class Campaign:
         earlier = self._earlier.get("seconds", {})
         return {what: earlier.get(what, 0.0) + spent.get(what, 0.0) for what in {**earlier, **spent}}
 
+    def _took_before(self) -> float:
+        return self._earlier.get("took_s", self._earlier.get("seconds", {}).get("wall", 0.0))
+
     def _replay_label(self, name: str) -> dict[str, Any]:
         """What the report must say of a workload whose trainings were looked up."""
         if name not in self._replayed:
@@ -590,6 +593,7 @@ class Campaign:
             "workers": self.workers,
             "workloads": workloads,
             "seconds": self._spent(),
+            "took_s": self._took_before() + time.perf_counter() - self._began,
             "planned_runs": len(self.runs),
             "finished_runs": finished,
             "warnings": [

@@ -168,15 +168,15 @@ def play(
     if limits.epochs is None:
         raise UserError("play: the budget must be counted in trainings or epochs: a person's clock is no tuner's")
     person = Person(ask, say, limits.epochs)
-    scored = [oriented(metric, workload.direction) for metric in (workload.objective, workload.test_metric)]
     say(f"{workload.title}: {workload.teaches}")
-    say(f"You tune {', '.join(workload.space.names)}; scores are {scored[0]}, smaller is better.")
+    score = oriented(workload.objective, workload.direction)
+    say(f"You tune {', '.join(workload.space.names)}; scores are {score}, smaller is better.")
     mine = _selected(workload, trainer, person, limits, seed, "expert")
     if not person.requests:
         say("Nothing was tried.")
         return math.nan, []
     say("")
-    say(f"Your selected model: test score ({scored[1]}) {mine:.6g}")
+    say(f"Your selected model: test score ({oriented(workload.test_metric, workload.direction)}) {mine:.6g}")
     say(f"Now the others search, {runs} times each ...")
     places = []
     for name in opponents:

@@ -525,9 +525,6 @@ class Campaign:
         earlier = self._earlier.get("seconds", {})
         return {what: earlier.get(what, 0.0) + spent.get(what, 0.0) for what in {**earlier, **spent}}
 
-    def _took_before(self) -> float:
-        return self._earlier.get("took_s", self._earlier.get("seconds", {}).get("wall", 0.0))
-
     def _replay_label(self, name: str) -> dict[str, Any]:
         """What the report must say of a workload whose trainings were looked up."""
         if name not in self._replayed:
@@ -545,7 +542,7 @@ class Campaign:
         return manifest
 
     def _manifest(self, status: str) -> dict[str, Any]:
-        definitions = self._definitions_now
+        definitions, spent = self._definitions_now, self._spent()
         journals = {run: self._headlines(run) for run in self.runs}
         finished = sum(contents.end is not None for contents in journals.values())
         workloads = {}
@@ -592,8 +589,8 @@ class Campaign:
             "environment": self._environment,
             "workers": self.workers,
             "workloads": workloads,
-            "seconds": self._spent(),
-            "took_s": self._took_before() + time.perf_counter() - self._began,
+            "seconds": spent,
+            "took_s": spent["wall"],
             "planned_runs": len(self.runs),
             "finished_runs": finished,
             "warnings": [

@@ -118,9 +118,11 @@ def measure(
         index: statistics.fmean(step for name in methods for cycle in cycles[name, index] for step in cycle.steps)
         for index in range(len(chosen))
     }
+    saves: dict[str, list[float]] = {name: [] for name in methods}
+    for (name, _), found in cycles.items():
+        saves[name] += [save for cycle in found for save in cycle.saves if save]
     rows = []
     for (name, index), found in cycles.items():
-        saves = [save for other in range(len(chosen)) for cycle in cycles[name, other] for save in cycle.saves if save]
         aging_s = slower_s * statistics.fmean(len(cycle.collections) for cycle in found)
         others_s = statistics.fmean(cycle.others for cycle in found) - aging_s * statistics.fmean(ages[name])
         configuration = chosen[index]
@@ -131,7 +133,7 @@ def measure(
                 structure=canonical({name: configuration[name] for name in costly if name in configuration}),
                 overhead_s=max(0.0, others_s - epochs_s[index]),
                 epoch_s=epochs_s[index],
-                checkpoint_s=statistics.fmean(saves) if saves else 0.0,
+                checkpoint_s=statistics.fmean(saves[name]) if saves[name] else 0.0,
                 aging_s=aging_s,
             )
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from hptune_bench.files import write_atomic
+from hptune_bench.core.files import write_atomic
 
 ABOUT = ("name", "title", "command", "started", "finished", "benchmark", "environment", "workers", "finished_runs")
 """What the manifest says of the campaign as a whole; its checksums are those of files that are not published."""

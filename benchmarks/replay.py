@@ -13,7 +13,7 @@ from collections.abc import Set
 from pathlib import Path
 
 from benchmarks.publication import write_about
-from hptune_bench.files import write_atomic
+from hptune_bench.core.files import write_atomic
 
 RESULTS, PUBLISHED = Path("results/replay"), Path("results/published/replay")
 REPORT = "report.md"

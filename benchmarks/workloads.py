@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.marked import fill
 from benchmarks.publication import write_about
-from hptune_bench.files import write_atomic
+from hptune_bench.core.files import write_atomic
 
 RESULTS, PUBLISHED = Path("results"), Path("results/published")
 PAGE = Path("docs/workloads.md")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hptune_bench.notebook import compare
+    from hptune_bench.api import compare
 
 __all__ = ["__version__", "compare"]
 __version__ = "0.1.0"
@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     if name == "compare":
-        from hptune_bench.notebook import compare
+        from hptune_bench.api import compare
 
         return compare
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

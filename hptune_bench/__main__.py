@@ -1,6 +1,6 @@
 """``python -m hptune_bench``."""
 
-from hptune_bench.cli import main
+from hptune_bench.cli.main import main
 
 if __name__ == "__main__":
     main()

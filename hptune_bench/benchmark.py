@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from hptune_bench.errors import UserError
-from hptune_bench.workloads import own_file
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.names import SOURCE, is_own, nearest, own_name, safe_name
+from hptune_bench.store.layout import RunId
 
 MAX_BYTES = 2**20
 OWN_SEEDS, OWN_TRAININGS = 10, 20
@@ -25,21 +24,6 @@ OWN_TUNERS = (
     "bayesian_optimization",
     "hyperband",
 )
-_SAFE_NAME = re.compile(r"(?!(?i:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))[A-Za-z0-9][A-Za-z0-9_.-]{0,98}(?<!\.)")
-
-
-def safe_name(name: str) -> str:
-    """A name that becomes a folder or a file: inside the results folder, and readable on every system.
-
-    Raises:
-        ValueError: anything else: separators, ``..``, control characters, names that systems reserve.
-    """
-    if not _SAFE_NAME.fullmatch(name):
-        raise ValueError(
-            "a name starts with a letter or digit, has only letters, digits, '_', '-' and '.' (at most 99), and is "
-            "none that a system reserves"
-        )
-    return name
 
 
 class _Strict(BaseModel):
@@ -105,11 +89,11 @@ class WorkloadEntry(_Strict):
     @classmethod
     def _own(cls, value: Any) -> Any:
         """An object in a user's file is an option; the name becomes one that can be a folder's."""
-        if isinstance(value, dict) and isinstance(name := value.get("name"), str) and own_file.is_own(name):
+        if isinstance(value, dict) and isinstance(name := value.get("name"), str) and is_own(name):
             options = value.get("options", {})
             if isinstance(options, dict):
-                name, source = safe_name(own_file.own_name(name)), name
-                return {**value, "name": name, "options": {own_file.SOURCE: source, **options}}
+                name, source = safe_name(own_name(name)), name
+                return {**value, "name": name, "options": {SOURCE: source, **options}}
         return value
 
     @field_validator("tuners", mode="before")
@@ -208,23 +192,6 @@ class Benchmark(_Strict):
         return budget
 
 
-@dataclass(frozen=True, order=True)
-class RunId:
-    """One run: a tuner on a workload with a seed."""
-
-    workload: str
-    tuner: str
-    seed: int
-
-    @property
-    def path(self) -> str:
-        """Its journal, relative to the results folder: a pure function of what it is."""
-        return f"runs/{self.workload}/{self.tuner}/s{self.seed:02d}.jsonl"
-
-    def __str__(self) -> str:
-        return f"{self.workload} / {self.tuner} / seed {self.seed}"
-
-
 def expand(benchmark: Benchmark) -> Iterator[RunId]:
     """All runs, breadth first over seeds: seed 1 of every tuner, then seed 2 ..."""
     for seed in range(1, benchmark.seeds + 1):
@@ -270,7 +237,7 @@ def own_benchmark(source: str, options: Mapping[str, Any]) -> Benchmark:
     """
     entry = {"name": source, "options": dict(options)}
     table = {
-        "name": own_file.own_name(source),
+        "name": own_name(source),
         "seeds": OWN_SEEDS,
         "budget": {"trainings": OWN_TRAININGS},
         "tuners": list(OWN_TUNERS),
@@ -289,7 +256,7 @@ def _located(table: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     entries = table.get("workloads")
     for entry in entries if isinstance(entries, list) else ():
-        if not isinstance(entry, dict) or not isinstance(name := entry.get("name"), str) or not own_file.is_own(name):
+        if not isinstance(entry, dict) or not isinstance(name := entry.get("name"), str) or not is_own(name):
             continue
         file, _, attribute = name.rpartition(":")
         entry["name"] = f"{found(file)}:{attribute}"
@@ -308,13 +275,6 @@ def validate(table: dict[str, Any], where: str) -> Benchmark:
         return Benchmark.model_validate(table)
     except ValidationError as error:
         raise UserError(f"{where}: {_sentence(error)}") from None
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint for an error message: ``; did you mean 'hyperband'?`` or the list of what there is."""
-    known = sorted(known)
-    close = difflib.get_close_matches(str(name), known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
 
 
 def _refuse_duplicates(names: Iterable[str], what: str) -> None:

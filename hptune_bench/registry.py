@@ -15,12 +15,12 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from hptune_bench.benchmark import nearest, safe_name
-from hptune_bench.errors import UserError
-from hptune_bench.interfaces import Tuner, Workload
-from hptune_bench.search_space import Space
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.names import SOURCE, is_own, nearest, own_name, safe_name
+from hptune_bench.core.protocols import Tuner, Workload
+from hptune_bench.core.space import Space
 from hptune_bench.tuners import TunerInfo, built_in
-from hptune_bench.workloads import own_file
+from hptune_bench.workloads.own import loader
 
 _HERE: dict[str, Workload] = {}
 """Workloads that exist in this process only, as a notebook's do."""
@@ -33,7 +33,7 @@ def workload_names() -> tuple[str, ...]:
 
     names = []
     for module in pkgutil.iter_modules(package.__path__):
-        if hasattr(importlib.import_module(f"{package.__name__}.{module.name}"), "workload"):
+        if not module.ispkg and hasattr(importlib.import_module(f"{package.__name__}.{module.name}"), "workload"):
             names.append(module.name)
     return tuple(sorted({*names, *_entry_points("workloads")}))
 
@@ -52,10 +52,10 @@ def make_workload(
     if name in _HERE:
         return _HERE[name]
     try:
-        if own_file.SOURCE in options:
-            return own_file.workload_of(name, options, space)
-        if own_file.is_own(name):
-            return own_file.workload_of(own_file.own_name(name), {own_file.SOURCE: name, **options}, space)
+        if SOURCE in options:
+            return loader.workload_of(name, options, space)
+        if is_own(name):
+            return loader.workload_of(own_name(name), {SOURCE: name, **options}, space)
         return _factory(name, where)(**options)
     except UserError as error:
         raise UserError(str(error) if str(error).startswith(where) else f"{where}: {error}", error.detail) from None

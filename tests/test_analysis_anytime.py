@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_campaign import synthetic_campaign
+from support.synthetic_campaign import synthetic_campaign
 
 from hptune_bench.analysis.anytime import AXES, best_so_far, curves, quantile_band, value_at_trials
 from hptune_bench.analysis.frames import by_workload

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from synthetic_campaign import synthetic_campaign
+from support.synthetic_campaign import synthetic_campaign
 
 from hptune_bench.analysis.frames import Records, by_workload
-from hptune_bench.analysis.mistakes import AS_WRITTEN, DONE_RIGHT, mistakes
-from hptune_bench.report.mistakes import blocks, sentence
+from hptune_bench.casestudy.mistakes import AS_WRITTEN, DONE_RIGHT, mistakes
+from hptune_bench.casestudy.mistakes_section import blocks, sentence
 
 WORDS, VOCABULARIES = (10, 20, 30), (500, 600, 700)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_campaign import synthetic_campaign
+from support.synthetic_campaign import synthetic_campaign
 
 from hptune_bench.analysis import WorkloadAnalysis, analyse
 from hptune_bench.report import write_report
-from hptune_bench.results import Campaign
+from hptune_bench.store.results import Campaign
 
 TUNERS = ("untuned", "untuned_restarts", "manual_sweep", "random_search")
 NAME = "linear_regression"

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_table import synthetic_table
+from support.synthetic_table import synthetic_table
 
-from hptune_bench.analysis.exact_importance import anova, exact_importance, responses
 from hptune_bench.analysis.left_out import ranges
 from hptune_bench.analysis.noise_sources import components, components_and_ranges, run_sources, sources_and_ranges
 from hptune_bench.analysis.seeds_needed import judge, seeds_needed
 from hptune_bench.analysis.statistics import Interval, equivalent_p, median, median_p, outcome
-from hptune_bench.analysis.truth import (
+from hptune_bench.analysis.tabular.importance import anova, exact_importance, responses
+from hptune_bench.analysis.tabular.truth import (
     Scores,
     by_draws,
     chance_of_each,
@@ -35,7 +35,7 @@ from hptune_bench.analysis.truth import (
     true_means,
     truly_best,
 )
-from hptune_bench.tables import read_table
+from hptune_bench.tabular.table import read_table
 
 PUBLISHED = Path(__file__).parents[1] / "results" / "published" / "tables"
 few = st.lists(st.integers(0, 4), min_size=1, max_size=4)

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_campaign import synthetic_campaign
+from support.synthetic_campaign import synthetic_campaign
 
 from hptune_bench.analysis import Analysis, analyse
 from hptune_bench.analysis import warnings as traps
 from hptune_bench.analysis.comparisons import Comparison, compare, frame
-from hptune_bench.analysis.effort import code_lines, efforts
 from hptune_bench.analysis.frames import by_workload
 from hptune_bench.analysis.importance import importance
 from hptune_bench.analysis.noise import noise
@@ -26,7 +25,8 @@ from hptune_bench.analysis.questions import levels_of, questions
 from hptune_bench.analysis.ranks import ranks
 from hptune_bench.analysis.targets import targets
 from hptune_bench.analysis.verdict import comparison_sentence
-from hptune_bench.results import Campaign, read_campaign
+from hptune_bench.casestudy.effort import code_lines, efforts
+from hptune_bench.store.results import Campaign, read_campaign
 
 PRIMARY = ("random_search", "bayesian_optimization", "hyperband")
 SOME = ("manual_sweep", "untuned", "untuned_restarts", *PRIMARY)

@@ -10,6 +10,132 @@ import hptune_bench
 PACKAGE = Path(hptune_bench.__file__).parent
 EVERYTHING = {"Exception", "BaseException"}
 
+ROOMS: dict[str, set[str]] = {
+    "core": set(),
+    "store": {"core"},
+    "tabular": {"core"},
+    "workloads": {"core"},
+    "tuners": {"core"},
+    "training": {"core", "tabular"},
+    "benchmark": {"core"},
+    "registry": {"core", "workloads", "tuners"},
+    "lint": {"core", "training", "registry"},
+    "execution": {"core", "store", "tabular", "training", "benchmark", "registry", "lint"},
+    "analysis": {"core", "store", "tabular"},
+    "report": {"core", "store", "tabular", "analysis"},
+    "casestudy": {"core", "store", "analysis", "report"},
+    "verify": {"core", "store", "tabular", "training", "benchmark", "registry", "execution", "analysis", "report"},
+    "api": {"core", "store", "workloads", "benchmark", "registry", "execution", "analysis", "report", "cli"},
+    "cli": {
+        *("core", "store", "tabular", "workloads", "tuners", "training", "benchmark", "registry", "lint", "execution"),
+        *("analysis", "report", "verify"),
+    },
+    "__main__": {"cli"},
+    "__init__": {"api"},
+}
+"""What each room may import. The rooms that read (analysis, report, casestudy) know none of those that run."""
+MOST_LINES, MOST_FUNCTION_LINES = 350, 60
+
+# Today's violations: these lists may only shrink.
+FORBIDDEN_IMPORTS: set[str] = {
+    "benchmark.py -> store.layout",
+    "benchmark.py -> training.TRAINERS",
+    "execution/campaign.py -> tuners.expert",
+    "execution/campaign.py -> workloads.own.loader",
+    "execution/evaluate.py -> tuners.stock_rule",
+    "execution/tabulate.py -> workloads.own.loader",
+    "lint/check.py -> execution.ledger",
+    "report/sections.py -> casestudy.effort",
+    "report/sections.py -> casestudy.mistakes_section",
+    "report/sections.py -> casestudy.review_published",
+    "report/sections.py -> casestudy.sweep",
+    "report/sections.py -> casestudy.words_plot",
+    "report/tables.py -> casestudy.effort",
+    "store/collect.py -> tuners.built_in",
+    "store/collect.py -> tuners.stock_rule",
+    "workloads/review_sentiment_as_written.py -> casestudy.review_published",
+}
+LONG_MODULES: set[str] = {
+    "analysis/tabular/truth.py",
+    "analysis/verdict.py",
+    "cli/main.py",
+    "execution/campaign.py",
+    "lint/check.py",
+    "report/sections.py",
+    "report/tables.py",
+    "store/collect.py",
+    "tabular/table.py",
+    "training/compiled.py",
+    "verify/files.py",
+    "workloads/own/workload.py",
+}
+LONG_FUNCTIONS: set[str] = {
+    "analysis/campaign.py: _workload",
+    "api.py: compare",
+    "execution/campaign.py: _manifest",
+    "execution/evaluate.py: _trial",
+    "execution/run.py: conduct",
+    "report/plots/space.py: draw_dots",
+    "report/plots/space.py: draw_questions",
+    "store/collect.py: records_of",
+    "training/stock_clock.py: stock_search",
+    "tuners/__init__.py: built_in",
+}
+
+
+def trees() -> dict[str, ast.Module]:
+    """Every module by its path inside the package."""
+    paths = sorted(PACKAGE.rglob("*.py"))
+    return {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def room_of(module: str) -> str:
+    """The folder of a module (``store/csv.py``, or ``store.csv``), or its name where it lies at the top."""
+    return module.replace(".py", "").replace("/", ".").partition(".")[0]
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """What a module imports of the package, anywhere: dotted names without the package's own."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            known = (PACKAGE.parent / node.module.replace(".", "/")).is_dir()
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} if known else {node.module}
+    names = {name.partition(".")[2] for name in found if name.partition(".")[0] == PACKAGE.name}
+    return {name if room_of(name) in ROOMS else "__init__" for name in names if name}
+
+
+def test_rooms_import_only_what_they_may():
+    found = set()
+    for path, tree in trees().items():
+        here = room_of(path)
+        for name in imported(tree):
+            if room_of(name) not in {here, *ROOMS[here]} and name != "__init__":
+                found.add(f"{path} -> {name}")
+    assert found == FORBIDDEN_IMPORTS
+
+
+def test_no_circle_of_rooms():
+    allowed, done = dict(ROOMS), set()
+    while free := {room for room, needs in allowed.items() if needs <= done}:
+        done |= free
+        allowed = {room: needs for room, needs in allowed.items() if room not in done}
+    assert not allowed
+
+
+def test_modules_and_functions_are_short():
+    modules, functions = set(), set()
+    for path, tree in trees().items():
+        if len((PACKAGE / path).read_text(encoding="utf-8").splitlines()) > MOST_LINES:
+            modules.add(path)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= MOST_FUNCTION_LINES:
+                functions.add(f"{path}: {node.name}")
+    assert modules == LONG_MODULES
+    assert functions == LONG_FUNCTIONS
+
 
 def caught(handler: ast.ExceptHandler) -> set[str]:
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
@@ -38,4 +164,4 @@ def hiding_places() -> list[str]:
 
 
 def test_one_function_catches_every_exception():
-    assert hiding_places() == ["errors.py: attempt"]
+    assert hiding_places() == ["core/errors.py: attempt"]

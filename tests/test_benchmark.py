@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hptune_bench.benchmark import Budget, expand, read_benchmark
-from hptune_bench.errors import UserError
+from hptune_bench.core.errors import UserError
 
 GOOD = """
 name = "good"
@@ -142,7 +142,7 @@ def test_options_that_are_wrong(tmp_path, arguments, words):
 
 
 def test_one_option_puts_a_file_of_texts_in_place_of_the_simulated_ones(tmp_path):
-    from hptune_bench.cli import _definition
+    from hptune_bench.cli.main import _definition
 
     regression, reviews = _definition("benchmarks/post.toml", {"data": "texts.csv", "target": None}).workloads
     assert "data" not in regression.options
@@ -155,7 +155,7 @@ def test_one_option_puts_a_file_of_texts_in_place_of_the_simulated_ones(tmp_path
 def test_help_lists_every_command_and_imports_nothing_heavy():
     code = (
         "import sys; sys.argv = ['hptune-bench', '--help']\n"
-        "from hptune_bench.cli import main\n"
+        "from hptune_bench.cli.main import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "heavy = {'tensorflow', 'keras', 'keras_tuner', 'pandas', 'matplotlib', 'sklearn'} & set(sys.modules)\n"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from synthetic_table import synthetic_table
+from support.synthetic_table import synthetic_table
 
 from benchmarks.calibration import given_data, rules
 from benchmarks.calibration import model as fresh
-from hptune_bench.analysis.truth import by_draws, scores_of, true_means
+from hptune_bench.analysis.tabular.truth import by_draws, scores_of, true_means
 
 
 def test_fresh_draws_have_the_tables_moments() -> None:

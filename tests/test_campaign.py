@@ -15,12 +15,12 @@ import pytest
 from rich.console import Console
 
 from hptune_bench.benchmark import read_benchmark
-from hptune_bench.execution import journal
-from hptune_bench.execution.lock import locked
-from hptune_bench.execution.observers import PlainObserver
-from hptune_bench.execution.runner import Campaign
-from hptune_bench.manifest import read_manifest
-from hptune_bench.records import TIME_COLUMNS
+from hptune_bench.cli.observers import PlainObserver
+from hptune_bench.execution.campaign import Campaign
+from hptune_bench.store import journal
+from hptune_bench.store.lock import locked
+from hptune_bench.store.manifest import read_manifest
+from hptune_bench.store.records import TIME_COLUMNS
 
 TUNERS = ["untuned", "untuned_restarts", "manual_sweep", "manual_grid"]
 BENCHMARK = """

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy import ToyWorkload
+from support.toy import ToyWorkload
 
-from hptune_bench.check import before_training, budget, everything, hyperband_iteration, probe
+from hptune_bench.core.protocols import Data, Outcome, Split
+from hptune_bench.core.space import Float, Int, Space
 from hptune_bench.execution.ledger import Limits
-from hptune_bench.interfaces import Data, Outcome, Split
+from hptune_bench.lint.check import before_training, budget, everything, hyperband_iteration, probe
 from hptune_bench.registry import make_workload
-from hptune_bench.search_space import Float, Int, Space
 from hptune_bench.training import make_trainer
-from hptune_bench.workloads import review_splits
 from hptune_bench.workloads.review_sentiment import ReviewSentiment
-from hptune_bench.workloads.text import encode, ranks
+from hptune_bench.workloads.reviews import splits as review_splits
+from hptune_bench.workloads.reviews.text import encode, ranks
 
 EXAMPLES = Path(__file__).parent.parent / "benchmarks" / "examples" / "own"
 HEALTHY = """

@@ -9,8 +9,8 @@ import pytest
 from test_campaign import call, run, write_benchmark
 
 from hptune_bench.analysis.side_by_side import side_by_side
-from hptune_bench.errors import UserError
-from hptune_bench.results import read_campaign
+from hptune_bench.core.errors import UserError
+from hptune_bench.store.results import read_campaign
 
 
 @pytest.fixture(scope="module")

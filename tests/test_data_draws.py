@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_campaign import synthetic_campaign
+from support.synthetic_campaign import synthetic_campaign
 
 from hptune_bench.analysis import Analysis, analyse
 from hptune_bench.analysis.comparisons import FULL, Comparison
@@ -18,7 +18,7 @@ from hptune_bench.analysis.side_by_side import side_by_side
 from hptune_bench.analysis.statistics import MIN_SEEDS, median_interval, median_p
 from hptune_bench.analysis.verdict import comparison_sentence, word
 from hptune_bench.report import write_report
-from hptune_bench.results import Campaign
+from hptune_bench.store.results import Campaign
 
 NAME = "linear_regression"
 SEEDS = 30

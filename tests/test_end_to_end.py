@@ -65,7 +65,7 @@ def test_the_best_model_reproduces_its_test_score_in_a_fresh_process(made):
         options = next(entry["options"] for entry in manifest["benchmark"]["workloads"] if entry["name"] == name)
         script = f"""
 import json, keras
-from hptune_bench.execution.seeds import data_seed
+from hptune_bench.core.seeds import data_seed
 from hptune_bench.registry import make_workload
 workload = make_workload({name!r}, {options!r})
 data = workload.prepare({best["configuration"]!r}, workload.load(data_seed(workload.family, {best["seed"]})))

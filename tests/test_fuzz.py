@@ -22,8 +22,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from test_campaign import run, write_benchmark
 
-from hptune_bench import cli
-from hptune_bench.execution import journal, runner
+from hptune_bench.cli import main as cli
+from hptune_bench.execution import campaign as runner
+from hptune_bench.store import journal
 
 SECONDS = 30
 """Longer than any command takes on a folder as small as this one: beyond it, it hangs."""

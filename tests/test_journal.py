@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hptune_bench.execution import journal
-from hptune_bench.execution.journal import Journal, JournalDamaged
+from hptune_bench.store import journal
+from hptune_bench.store.journal import Journal, JournalDamaged
 
 scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats() | st.text()
 values = st.recursive(

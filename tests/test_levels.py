@@ -7,13 +7,13 @@ import math
 
 import numpy as np
 import pytest
-from toy import ToyWorkload
+from support.toy import ToyWorkload
 
 from hptune_bench import registry
-from hptune_bench.errors import UserError
-from hptune_bench.levels import LOG_POINTS, Snapper, levels_of, nearest
-from hptune_bench.search_space import Boolean, Choice, Condition, Float, Int, Space
-from hptune_bench.tables import configurations_of
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.space import Boolean, Choice, Condition, Float, Int, Space
+from hptune_bench.tabular.grid import LOG_POINTS, Snapper, levels_of, nearest
+from hptune_bench.tabular.table import configurations_of
 
 
 def toy(*hyperparameters, untuned=None) -> ToyWorkload:

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import psutil
 import pytest
-from misbehaving import installed
+from support.misbehaving import installed
+from support.toy import RandomTuner, conduct_toy, timeless
 from test_campaign import call, command, journaled, run, tables, wait_for, write_benchmark
 from test_fuzz import call as call_here
 from test_misbehaving import BENCHMARK
-from toy import RandomTuner, conduct_toy, timeless
 
 from hptune_bench import registry
-from hptune_bench.execution import journal
 from hptune_bench.execution.ledger import Limits
-from hptune_bench.execution.search import CannotWrite
+from hptune_bench.execution.setup import CannotWrite
+from hptune_bench.store import journal
 
 
 def full_after(writes, monkeypatch):
@@ -122,7 +122,7 @@ def test_a_clock_that_is_set_back_changes_nothing(tmp_path, monkeypatch):
 
 def test_ten_thousand_runs_in_a_folder(tmp_path, monkeypatch):
     """Expanded, recognised as done, and collected."""
-    from hptune_bench.execution import runner
+    from hptune_bench.execution import campaign as runner
 
     monkeypatch.setattr(runner.Campaign, "_execute", lambda self, tasks: None)
     monkeypatch.setattr("test_fuzz.SECONDS", 250)
@@ -164,10 +164,10 @@ def test_memory_stays_flat_over_a_hundred_real_trainings_in_one_process():
 
     Ten trials are a run, after which a worker releases what Keras keeps; without that they would leave 25 MB.
     """
-    from hptune_bench.execution import seeds
-    from hptune_bench.interfaces import Job
+    from hptune_bench.core import seeds
+    from hptune_bench.core.protocols import Job
+    from hptune_bench.core.tensorflow import release
     from hptune_bench.training import make_trainer
-    from hptune_bench.training.runtime import release
 
     workload = registry.make_workload("linear_regression", {"points": 400})
     trainer = make_trainer("compiled", workload)
@@ -188,7 +188,7 @@ def test_memory_stays_flat_over_a_hundred_real_trainings_in_one_process():
 def test_what_a_worker_releases_is_not_the_users_dtype_policy():
     import keras
 
-    from hptune_bench.training.runtime import release
+    from hptune_bench.core.tensorflow import release
 
     before = keras.config.dtype_policy()
     try:

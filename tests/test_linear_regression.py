@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from hptune_bench.errors import UserError
+from hptune_bench.core.errors import UserError
 from hptune_bench.workloads.linear_regression import LAWS, LinearRegression, workload
 
 SEED = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hptune_bench.execution.local import Callbacks, LocalExecutor, Worker
+from hptune_bench.execution.executors.local import Callbacks, LocalExecutor, Worker
 
 
 def tasks(seeds, workloads, tuners):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 
 import pytest
-from misbehaving import NASTY, installed
+from support.misbehaving import NASTY, installed
 from test_campaign import call, run
 
-from hptune_bench.benchmark import safe_name
-from hptune_bench.errors import UserError
-from hptune_bench.search_space import Boolean, Space
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.names import safe_name
+from hptune_bench.core.space import Boolean, Space
 
 BENCHMARK = """
 name = "bad"

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy import RandomTuner, conduct_toy
+from support.toy import RandomTuner, conduct_toy
 
-from hptune_bench.benchmark import read_benchmark, safe_name
-from hptune_bench.errors import UserError
-from hptune_bench.execution import journal, remarks
+from hptune_bench.benchmark import read_benchmark
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.names import own_name, safe_name
+from hptune_bench.core.protocols import Job
 from hptune_bench.execution.ledger import Limits
-from hptune_bench.interfaces import Job
 from hptune_bench.registry import make_workload
+from hptune_bench.store import findings as remarks
+from hptune_bench.store import journal
 from hptune_bench.training import make_trainer
-from hptune_bench.workloads.own_data import data_of, read_csv, splits
-from hptune_bench.workloads.own_file import own_name
+from hptune_bench.workloads.own.data import data_of, read_csv, splits
 
 EXAMPLES = Path(__file__).parent.parent / "benchmarks" / "examples" / "own"
 CSV = {"data": str(EXAMPLES / "own.csv"), "target": "kind"}
@@ -198,7 +199,7 @@ def test_an_error_in_the_users_code_comes_with_his_traceback_and_values(tmp_path
 
 
 def journal_id():
-    from hptune_bench.benchmark import RunId
+    from hptune_bench.store.layout import RunId
 
     return RunId("wide", "random", 1)
 

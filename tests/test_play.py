@@ -8,17 +8,18 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from closed_form import POST, Counting
+from support.closed_form import POST, Counting
+from support.toy import ToyWorkload
 from test_replay import tabulated
-from toy import ToyWorkload
 
-from hptune_bench import play, registry
+from hptune_bench import registry
 from hptune_bench.benchmark import Budget
-from hptune_bench.errors import UserError
-from hptune_bench.interfaces import BudgetExhausted
-from hptune_bench.play import Place, text_plot
+from hptune_bench.cli import play
+from hptune_bench.cli.play import Place, text_plot
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.protocols import BudgetExhausted
 from hptune_bench.training.fake import FakeTrainer
-from hptune_bench.training.table import TableTrainer
+from hptune_bench.training.replay import TableTrainer
 from hptune_bench.tuners.expert import ExpertLog, Log, Request, read_log
 
 OPPONENTS = ("untuned", "manual_sweep", "manual_grid")

@@ -10,8 +10,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hptune_bench.execution.collect import best_of, to_csv
-from hptune_bench.records import EpochRecord, NoiseRecord, RunRecord, TrialRecord, dictionary
+from hptune_bench.store.collect import best_of, to_csv
+from hptune_bench.store.records import EpochRecord, NoiseRecord, RunRecord, TrialRecord, dictionary
 
 
 def test_the_documentation_has_every_column_as_the_code_has_it():

@@ -10,23 +10,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.toy import LadderTuner, ToyWorkload, conduct_toy, timeless
 from test_campaign import call, write_benchmark
 from test_campaign import tables as csvs
-from toy import LadderTuner, ToyWorkload, conduct_toy, timeless
 
-from hptune_bench.benchmark import RunId
-from hptune_bench.errors import UserError
-from hptune_bench.execution import journal, shards
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.protocols import Job
+from hptune_bench.core.seeds import data_seed, training_seed
+from hptune_bench.core.space import Boolean, Float, Space
 from hptune_bench.execution.ledger import Limits
-from hptune_bench.execution.search import RunSetup, conduct
-from hptune_bench.execution.seeds import data_seed, training_seed
-from hptune_bench.interfaces import Job
-from hptune_bench.levels import levels_of
-from hptune_bench.search_space import Boolean, Float, Space
-from hptune_bench.tables import Table, configurations_of, read_table, selected, write_table
+from hptune_bench.execution.run import conduct
+from hptune_bench.execution.setup import RunSetup
+from hptune_bench.store import journal
+from hptune_bench.store.layout import RunId
+from hptune_bench.tabular import shards
+from hptune_bench.tabular.grid import levels_of
+from hptune_bench.tabular.table import Table, configurations_of, read_table, selected, write_table
 from hptune_bench.training import make_trainer
 from hptune_bench.training.fake import FakeTrainer
-from hptune_bench.training.table import TableTrainer, fitting
+from hptune_bench.training.replay import TableTrainer, fitting
 from hptune_bench.tuners import built_in
 from hptune_bench.workloads.linear_regression import LinearRegression
 

@@ -22,19 +22,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from synthetic_campaign import synthetic_campaign
+from support.synthetic_campaign import synthetic_campaign
 from typer.testing import CliRunner
 
 from hptune_bench.analysis import analyse
 from hptune_bench.analysis.anytime import Curves
 from hptune_bench.analysis.frames import PRIMARY, by_workload
 from hptune_bench.analysis.ranks import Ranks, ranks
-from hptune_bench.analysis.sweep import first_sweep
-from hptune_bench.cli import app
-from hptune_bench.errors import UserError
+from hptune_bench.casestudy.sweep import first_sweep
+from hptune_bench.cli.main import app
+from hptune_bench.core.errors import UserError
 from hptune_bench.report import sections, style, text, write_report
 from hptune_bench.report.plots import canvas, curves
-from hptune_bench.results import Campaign, merge, took
+from hptune_bench.store.results import Campaign, merge, took
 
 TUNERS = (
     "manual_sweep",

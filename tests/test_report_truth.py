@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_campaign import synthetic_campaign
+from support.synthetic_campaign import synthetic_campaign
 
 from hptune_bench.analysis import Analysis, analyse, seeds_needed
 from hptune_bench.report import write
-from hptune_bench.results import Campaign
-from hptune_bench.tables import Table, configurations_of
+from hptune_bench.store.results import Campaign
+from hptune_bench.tabular.table import Table, configurations_of
 
 NAME = "linear_regression"
 TUNERS = ("untuned", "manual_sweep", "random_search", "bayesian_optimization")

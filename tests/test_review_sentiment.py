@@ -14,18 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hptune_bench.errors import UserError
-from hptune_bench.interfaces import Data, Job
-from hptune_bench.workloads import (
-    review_files,
-    review_generator,
-    review_published,
-    review_sentiment_as_written,
-    review_sentiment_wide,
-    review_splits,
-)
+from hptune_bench.casestudy import review_published
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.protocols import Data, Job
+from hptune_bench.workloads import review_sentiment_as_written, review_sentiment_wide
 from hptune_bench.workloads.review_sentiment import workload
-from hptune_bench.workloads.text import PADDING, UNKNOWN, Texts, cut, encode, number, ranks, tokens
+from hptune_bench.workloads.reviews import files as review_files
+from hptune_bench.workloads.reviews import generator as review_generator
+from hptune_bench.workloads.reviews import splits as review_splits
+from hptune_bench.workloads.reviews.text import PADDING, UNKNOWN, Texts, cut, encode, number, ranks, tokens
 
 # --- texts ---------------------------------------------------------------------------------------------------------
 

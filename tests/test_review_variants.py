@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hptune_bench.interfaces import Job
-from hptune_bench.search_space import hand_picked, to_keras_tuner
+from hptune_bench.core.keras_space import to_keras_tuner
+from hptune_bench.core.protocols import Job
+from hptune_bench.core.space import hand_picked
 from hptune_bench.training.stock import trainer
 from hptune_bench.workloads import review_sentiment, review_sentiment_as_written, review_sentiment_wide
-from hptune_bench.workloads.text import Texts
+from hptune_bench.workloads.reviews.text import Texts
 
 FIRST = {"word_count": 30, "vocab_count": 600}
 

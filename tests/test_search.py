@@ -5,12 +5,12 @@ import math
 
 import numpy as np
 import pytest
-from toy import FailingTrainer, LadderTuner, RandomTuner, ToyWorkload, conduct_toy, timeless
+from support.toy import FailingTrainer, LadderTuner, RandomTuner, ToyWorkload, conduct_toy, timeless
 
-from hptune_bench.execution import journal
-from hptune_bench.execution.journal import Journal, encode_line
 from hptune_bench.execution.ledger import FREE_PROPOSALS, Limits
-from hptune_bench.execution.search import Interrupted, JournalMismatch
+from hptune_bench.execution.setup import Interrupted, JournalMismatch
+from hptune_bench.store import journal
+from hptune_bench.store.journal import Journal, encode_line
 
 
 def trials(contents):

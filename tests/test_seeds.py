@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hptune_bench.execution import seeds
+from hptune_bench.core import seeds
 
 
 @given(st.lists(st.text() | st.integers(), min_size=1))

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hptune_bench import tables
-from hptune_bench.errors import UserError
-from hptune_bench.tables import TEST, Table, configurations_of, read_table, selected, stop_epochs, write_table
+from hptune_bench.core.errors import UserError
+from hptune_bench.tabular import table as tables
+from hptune_bench.tabular.table import TEST, Table, configurations_of, read_table, selected, stop_epochs, write_table
 from hptune_bench.training.common import Patience, best_index, early_stopping
 
 LEVELS = {"flag": (False, True), "units": (4, 8), "rate": (0.001, 0.01, 0.1), "kind": ("adam", "sgd")}

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.training_models import Small, assert_identical, cut_words, job, text_model, texts
 from test_campaign import call, children, command, wait_for
-from training_models import Small, assert_identical, cut_words, job, text_model, texts
 
-from hptune_bench.analysis.exact_importance import exact_importance
-from hptune_bench.analysis.truth import scores_of
-from hptune_bench.execution import shards
-from hptune_bench.execution.seeds import data_seed, training_seed
-from hptune_bench.interfaces import Fit
-from hptune_bench.tables import Table, read_table
+from hptune_bench.analysis.tabular.importance import exact_importance
+from hptune_bench.analysis.tabular.truth import scores_of
+from hptune_bench.core.protocols import Fit
+from hptune_bench.core.seeds import data_seed, training_seed
+from hptune_bench.tabular import shards
+from hptune_bench.tabular.table import Table, read_table
 from hptune_bench.training import make_trainer
 from hptune_bench.workloads.linear_regression import LinearRegression
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training_models import (
+from support.training_models import (
     Small,
     assert_identical,
     cut_words,
@@ -28,8 +28,8 @@ from training_models import (
     train,
 )
 
-from hptune_bench.errors import UserError
-from hptune_bench.interfaces import Data, Fit, Job, Split
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.protocols import Data, Fit, Job, Split
 from hptune_bench.training import compiled, make_trainer
 from hptune_bench.training.common import Patience, best_index, early_stopping
 from hptune_bench.workloads.linear_regression import LinearRegression
@@ -275,7 +275,7 @@ def test_the_least_recently_used_program_is_dropped(monkeypatch: pytest.MonkeyPa
 CHILD = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from hptune_bench.training.runtime import configure_tensorflow
+from hptune_bench.core.tensorflow import configure_tensorflow
 assert configure_tensorflow()
 from test_training import Regression, RegressionXla, configuration, train, make_trainer, POINTS
 rows = []
@@ -313,7 +313,7 @@ def test_two_processes_agree_to_the_bit_whatever_they_trained_before(tmp_path: A
 AS_INSTALLED = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from hptune_bench.training.runtime import configure_tensorflow, same_kernels
+from hptune_bench.core.tensorflow import configure_tensorflow, same_kernels
 assert configure_tensorflow(as_installed=True) and not same_kernels()
 from test_training import Regression, configuration, assert_identical, train, make_trainer, POINTS
 from hptune_bench.workloads.digits import Digits

@@ -37,13 +37,14 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
-from closed_form import CAP, CONDITIONAL, POST, SMALL, Counting, check_contract, curve, make, problem, searched
 from keras_tuner.src.engine import oracle as oracle_module
 from keras_tuner.src.engine import tuner_utils
+from support.closed_form import CAP, CONDITIONAL, POST, SMALL, Counting, check_contract, curve, make, problem, searched
 
-from hptune_bench.execution import seeds
-from hptune_bench.interfaces import Result
-from hptune_bench.search_space import Choice, Float, Int, Space, to_keras_tuner
+from hptune_bench.core import seeds
+from hptune_bench.core.keras_space import to_keras_tuner
+from hptune_bench.core.protocols import Result
+from hptune_bench.core.space import Choice, Float, Int, Space
 from hptune_bench.tuners import built_in, kerastuner
 from hptune_bench.tuners.kerastuner import open_oracle, repaired_scores
 from hptune_bench.tuners.stock_rule import reported, stock_would_stop_at

@@ -8,11 +8,21 @@ import sys
 from dataclasses import replace
 
 import pytest
-from closed_form import CONDITIONAL, POST, SMALL, Counting, check_contract, make, problem, searched, with_trainings
+from support.closed_form import (
+    CONDITIONAL,
+    POST,
+    SMALL,
+    Counting,
+    check_contract,
+    make,
+    problem,
+    searched,
+    with_trainings,
+)
 
-from hptune_bench.errors import UserError
-from hptune_bench.interfaces import Problem
-from hptune_bench.search_space import Float, Int, Space
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.protocols import Problem
+from hptune_bench.core.space import Float, Int, Space
 from hptune_bench.tuners import built_in
 from hptune_bench.tuners.manual import between, thinned
 

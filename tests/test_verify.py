@@ -8,8 +8,8 @@ import shutil
 import pytest
 from test_campaign import call, run, write_benchmark
 
-from hptune_bench.execution import journal
-from hptune_bench.verify import _compare, check_files
+from hptune_bench.store import journal
+from hptune_bench.verify.files import _compare, check_files
 
 
 @pytest.fixture(scope="module")

@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training_models import assert_identical, train
+from support.training_models import assert_identical, train
 
 from hptune_bench import registry
 from hptune_bench.benchmark import read_benchmark
-from hptune_bench.errors import UserError
-from hptune_bench.execution.seeds import data_seed
-from hptune_bench.fingerprint import fingerprint
-from hptune_bench.interfaces import Data, Workload
-from hptune_bench.search_space import Value, default_of, described, from_keras_tuner, restored, to_keras_tuner
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.fingerprint import fingerprint
+from hptune_bench.core.keras_space import from_keras_tuner, to_keras_tuner
+from hptune_bench.core.protocols import Data, Workload
+from hptune_bench.core.seeds import data_seed
+from hptune_bench.core.space import Value, default_of, described, restored
 from hptune_bench.training import make_trainer
 from hptune_bench.training.structure import structure_key
 from hptune_bench.workloads import diabetes, friedman1, sequence_parity

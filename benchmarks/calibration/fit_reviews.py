@@ -14,11 +14,11 @@ import argparse
 
 import numpy as np
 
-from hptune_bench.execution.seeds import data_seed, derive
-from hptune_bench.workloads import review_generator as law
-from hptune_bench.workloads import review_published
-from hptune_bench.workloads.review_splits import CLASS_OF_STARS
-from hptune_bench.workloads.text import FIRST_WORD, PADDING, encode
+from hptune_bench.casestudy import review_published
+from hptune_bench.core.seeds import data_seed, derive
+from hptune_bench.workloads.reviews import generator as law
+from hptune_bench.workloads.reviews.splits import CLASS_OF_STARS
+from hptune_bench.workloads.reviews.text import FIRST_WORD, PADDING, encode
 
 SEEDS = (0, 1, 2)
 REVIEWS = 8_000

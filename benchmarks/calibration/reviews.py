@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from hptune_bench.execution.seeds import data_seed, derive, training_seed
-from hptune_bench.interfaces import Job
+from hptune_bench.casestudy import review_published
+from hptune_bench.core.protocols import Job
+from hptune_bench.core.seeds import data_seed, derive, training_seed
 from hptune_bench.training import make_trainer
-from hptune_bench.workloads import review_generator, review_published
 from hptune_bench.workloads.review_sentiment import ReviewSentiment
+from hptune_bench.workloads.reviews import generator as review_generator
 
 FITTED, SHOWN = (0, 1, 2), (3, 4, 5)
 WORD_COUNTS = (10, 20, 45, 80, 100)

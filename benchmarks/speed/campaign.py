@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks.speed.common import FOLDER, write
-from hptune_bench.results import read_campaign
+from hptune_bench.store.results import read_campaign
 
 MAIN_JOB = (Path("results/post"), Path("results/published/post"))
 

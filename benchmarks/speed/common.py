@@ -67,7 +67,7 @@ def summary(seconds: Mapping[str, Sequence[float]], reference: str, **columns: A
 
 def declare(space: Any, hp: Any) -> dict[str, Any]:
     """The configuration that a KerasTuner ``hp`` proposes for a space without conditions."""
-    from hptune_bench.search_space import Boolean, Choice
+    from hptune_bench.core.space import Boolean, Choice
 
     values: dict[str, Any] = {}
     for each in space:

@@ -14,13 +14,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from benchmarks.speed.common import FOLDER, answer, in_process, interleaved, summary, write
-from hptune_bench.training.runtime import configure_tensorflow
+from hptune_bench.core.tensorflow import configure_tensorflow
 
 
 def workloads(reviews: int) -> dict[str, Any]:
     import keras
 
-    from hptune_bench.interfaces import Engine, Fit
+    from hptune_bench.core.protocols import Engine, Fit
     from hptune_bench.workloads.linear_regression import LinearRegression
     from hptune_bench.workloads.review_sentiment import ReviewSentiment
 
@@ -48,7 +48,7 @@ def workloads(reviews: int) -> dict[str, Any]:
 def epoch_variants(workload: Any, epochs: int) -> dict[str, Any]:
     import tensorflow as tf
 
-    from hptune_bench.interfaces import Job
+    from hptune_bench.core.protocols import Job
     from hptune_bench.training import make_trainer
     from hptune_bench.training.common import orders
     from hptune_bench.training.compiled import tensors
@@ -115,7 +115,7 @@ def trial_rows(trials: int, repeats: int) -> list[dict[str, Any]]:
 def alone(trainer: str, trials: int) -> None:
     """The seconds of each trial with one trainer, after one training that imports what it needs."""
     configure_tensorflow(as_installed=trainer == "stock")
-    from hptune_bench.interfaces import Job
+    from hptune_bench.core.protocols import Job
     from hptune_bench.training import make_trainer
     from hptune_bench.workloads.digits import Digits
 

@@ -17,9 +17,9 @@ from rich.console import Console
 
 from benchmarks.speed.common import FOLDER, write
 from hptune_bench.benchmark import validate
-from hptune_bench.execution.observers import PlainObserver
-from hptune_bench.execution.runner import Campaign
-from hptune_bench.results import read_campaign
+from hptune_bench.cli.observers import PlainObserver
+from hptune_bench.execution.campaign import Campaign
+from hptune_bench.store.results import read_campaign
 
 
 def watch(stop: threading.Event, peaks: dict[int, int]) -> None:

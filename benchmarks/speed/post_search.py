@@ -51,10 +51,10 @@ def stock(trials: int, epochs: int) -> dict[str, Any]:
 
 
 def ours(configurations: list[dict[str, Any]], epochs: int) -> dict[str, Any]:
-    from hptune_bench.training.runtime import configure_tensorflow
+    from hptune_bench.core.tensorflow import configure_tensorflow
 
     configure_tensorflow()
-    from hptune_bench.interfaces import Job
+    from hptune_bench.core.protocols import Job
     from hptune_bench.training import make_trainer
     from hptune_bench.workloads.linear_regression import LinearRegression
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from benchmarks.speed.common import FOLDER, write
 from hptune_bench import registry
-from hptune_bench.benchmark import RunId
-from hptune_bench.execution import journal
 from hptune_bench.execution.ledger import Limits
-from hptune_bench.execution.search import RunSetup, conduct
+from hptune_bench.execution.run import conduct
+from hptune_bench.execution.setup import RunSetup
+from hptune_bench.store import journal
+from hptune_bench.store.layout import RunId
 from hptune_bench.training import make_trainer
 
 WORKLOAD = "linear_regression"

@@ -20,9 +20,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.speed.common import FOLDER, write
-from hptune_bench.results import Campaign, read_campaign
 from tests.synthetic_campaign import synthetic_campaign
+
+from benchmarks.speed.common import FOLDER, write
+from hptune_bench.store.results import Campaign, read_campaign
 
 PUBLISHED = Path("results/published/post")
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from benchmarks.speed.common import FOLDER, write
 from hptune_bench.benchmark import Benchmark, validate
-from hptune_bench.execution.observers import PlainObserver
-from hptune_bench.execution.runner import Campaign
-from hptune_bench.results import read_campaign
+from hptune_bench.cli.observers import PlainObserver
+from hptune_bench.execution.campaign import Campaign
+from hptune_bench.store.results import read_campaign
 
 
 def definition(seeds: int, trainings: int) -> Benchmark:

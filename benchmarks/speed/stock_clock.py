@@ -24,8 +24,8 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.speed.common import FOLDER, answer, declare, in_process, write
-from hptune_bench.execution.worker import pin, usable_cores
-from hptune_bench.training.runtime import configure_tensorflow
+from hptune_bench.core.tensorflow import configure_tensorflow
+from hptune_bench.execution.executors.worker import pin, usable_cores
 
 TUNERS = ("RandomSearch", "BayesianOptimization", "Hyperband")
 

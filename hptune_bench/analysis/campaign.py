@@ -11,19 +11,19 @@ import pandas as pd
 from hptune_bench.analysis.anytime import AXES, Axis, Curves, Score, curves
 from hptune_bench.analysis.comparisons import Comparison, compare, summary
 from hptune_bench.analysis.costs import Costs, costs
-from hptune_bench.analysis.exact_importance import ExactImportance, exact_importance
 from hptune_bench.analysis.frames import Records, by_workload
+from hptune_bench.analysis.headroom import Room, room
 from hptune_bench.analysis.importance import MIN_TRIALS, Importance, importance
 from hptune_bench.analysis.noise import Noise, noise
 from hptune_bench.analysis.questions import Question, questions
 from hptune_bench.analysis.ranks import Ranks, ranks
-from hptune_bench.analysis.room import Room, room
+from hptune_bench.analysis.tabular.importance import ExactImportance, exact_importance
+from hptune_bench.analysis.tabular.truth import Truth, truth, with_table_noise
 from hptune_bench.analysis.targets import Targets, targets
-from hptune_bench.analysis.truth import Truth, truth, with_table_noise
 from hptune_bench.analysis.verdict import Judged, Sentence, overall_verdict, workload_verdict
 from hptune_bench.analysis.warnings import Warning, warnings
-from hptune_bench.results import Campaign
-from hptune_bench.tables import Table
+from hptune_bench.store.results import Campaign
+from hptune_bench.tabular.table import Table
 
 QUICK_AXES: tuple[Axis, ...] = ("stock_s", "spent_epochs")
 SCORES: tuple[Score, ...] = ("validation", "test")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hptune_bench.analysis.data_draws import shared_draws
 from hptune_bench.analysis.stock_clock import stock_seconds
-from hptune_bench.results import Campaign
+from hptune_bench.store.results import Campaign
 
 REFERENCES = ("manual_sweep", "manual_grid", "untuned", "untuned_restarts")
 """What tuners are compared with; the first is the post's own loop."""

@@ -9,8 +9,8 @@ import pandas as pd
 
 from hptune_bench.analysis.data_draws import over_data, shared_draws
 from hptune_bench.analysis.statistics import Interval, Paired, median, median_interval, paired, subtract
-from hptune_bench.errors import UserError
-from hptune_bench.results import Campaign
+from hptune_bench.core.errors import UserError
+from hptune_bench.store.results import Campaign
 
 CLOCKS = ("train_s", "tuner_s", "wall_s")
 KEYS = ["workload", "tuner", "seed"]

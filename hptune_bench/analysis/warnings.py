@@ -13,8 +13,8 @@ import pandas as pd
 from hptune_bench.analysis.comparisons import Comparison
 from hptune_bench.analysis.data_draws import testable
 from hptune_bench.analysis.frames import TRAINED_ONCE, Records
+from hptune_bench.analysis.headroom import Room
 from hptune_bench.analysis.questions import NOT_SEARCHES
-from hptune_bench.analysis.room import Room
 from hptune_bench.analysis.statistics import ALPHA, MIN_SEEDS
 
 FAILED_SHARE = 0.2

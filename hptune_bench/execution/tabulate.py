@@ -14,21 +14,22 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hptune_bench import registry, tables
-from hptune_bench.environment import TRAINING_PACKAGES, environment, versions
-from hptune_bench.errors import UserError
-from hptune_bench.execution import shards
+from hptune_bench import registry
+from hptune_bench.core.environment import TRAINING_PACKAGES, environment, versions
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.files import write_atomic
+from hptune_bench.core.fingerprint import fingerprint
+from hptune_bench.core.protocols import Workload
+from hptune_bench.core.space import Float
+from hptune_bench.execution.executors.local import Callbacks, LocalExecutor
 from hptune_bench.execution.interrupts import Interrupts
-from hptune_bench.execution.local import Callbacks, LocalExecutor
-from hptune_bench.execution.lock import locked
-from hptune_bench.files import write_atomic
-from hptune_bench.fingerprint import fingerprint
-from hptune_bench.interfaces import Workload
-from hptune_bench.levels import levels_of
-from hptune_bench.search_space import Float
-from hptune_bench.tables import Table
+from hptune_bench.store.lock import locked
+from hptune_bench.tabular import shards
+from hptune_bench.tabular import table as tables
+from hptune_bench.tabular.grid import levels_of
+from hptune_bench.tabular.table import Table
 from hptune_bench.training.common import direction_of
-from hptune_bench.workloads.own_file import found_space
+from hptune_bench.workloads.own.loader import found_space
 
 MAX_EPOCHS = 10**8
 """Epochs of the largest table that is begun: some days of training."""

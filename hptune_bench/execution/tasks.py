@@ -16,23 +16,20 @@ from typing import Any
 import psutil
 
 from hptune_bench import registry
-from hptune_bench.benchmark import RunId
-from hptune_bench.errors import Failure, attempt
-from hptune_bench.execution import journal, remarks, seeds, shards, states
+from hptune_bench.core import seeds
+from hptune_bench.core.errors import Failure, attempt
+from hptune_bench.core.files import write_atomic
+from hptune_bench.core.protocols import Trainer, Tuner, Workload
+from hptune_bench.core.space import restored
 from hptune_bench.execution.ledger import Limits
-from hptune_bench.execution.search import (
-    CannotWrite,
-    Interrupted,
-    JournalMismatch,
-    RunSetup,
-    conduct,
-    first_line,
-    remembering,
-    retrain,
-)
-from hptune_bench.files import write_atomic
-from hptune_bench.interfaces import Trainer, Tuner, Workload
-from hptune_bench.search_space import restored
+from hptune_bench.execution.retrain import retrain
+from hptune_bench.execution.run import conduct
+from hptune_bench.execution.setup import CannotWrite, Interrupted, JournalMismatch, RunSetup, first_line, remembering
+from hptune_bench.store import findings as remarks
+from hptune_bench.store import journal
+from hptune_bench.store import weights as states
+from hptune_bench.store.layout import RunId
+from hptune_bench.tabular import shards
 
 Send = Callable[[Mapping[str, Any]], None]
 Task = Mapping[str, Any]
@@ -112,7 +109,7 @@ def _noise(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, An
 
 def _stock_clock(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
     """Have stock Keras measured by a process of its own, as a reader's search is: what this one keeps slows it down."""
-    command = [sys.executable, "-m", "hptune_bench.execution.worker"]
+    command = [sys.executable, "-m", "hptune_bench.execution.executors.worker"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "encoding": "utf-8"}
     events: list[dict[str, Any]] = []
     # A broken pipe: it died before it was asked anything.
@@ -140,7 +137,7 @@ def _measurement(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[s
 
 def _check(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, Any]:
     """What can be found wrong with a workload without training."""
-    from hptune_bench.check import before_training
+    from hptune_bench.lint.check import before_training
 
     workload = _workload_of(task)
     remarks.keep_findings(Path(task["folder"]) / task["path"], [finding.text for finding in before_training(workload)])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hptune_bench.results import Campaign
+    from hptune_bench.store.results import Campaign
 
 
 def write_report(campaigns: Sequence[Campaign], out: Path, quick: bool = False) -> Path:

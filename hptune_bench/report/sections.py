@@ -16,18 +16,21 @@ from hptune_bench.analysis import Analysis, WorkloadAnalysis
 from hptune_bench.analysis.anytime import AXES, Axis, Score
 from hptune_bench.analysis.comparisons import Comparison
 from hptune_bench.analysis.data_draws import testable, these
-from hptune_bench.analysis.effort import efforts
 from hptune_bench.analysis.frames import TRAINED_ONCE, judging
 from hptune_bench.analysis.questions import Question
 from hptune_bench.analysis.ranks import Ranks
 from hptune_bench.analysis.statistics import ALPHA
-from hptune_bench.analysis.sweep import first_sweep
 from hptune_bench.analysis.verdict import word
-from hptune_bench.report import mistakes, room, tables, text, truth
+from hptune_bench.casestudy import mistakes_section as mistakes
+from hptune_bench.casestudy import words_plot as words
+from hptune_bench.casestudy.effort import efforts
+from hptune_bench.casestudy.sweep import first_sweep
+from hptune_bench.report import headroom as room
+from hptune_bench.report import tables, text, truth
 from hptune_bench.report.blocks import Block, Code, Figure, Heading, Items, Prose, Section
-from hptune_bench.report.plots import curse, curves, pairs, space, times, words
+from hptune_bench.report.plots import curse, curves, pairs, space, times
 from hptune_bench.report.style import LOOKS, Look, looks
-from hptune_bench.results import Campaign, took
+from hptune_bench.store.results import Campaign, took
 
 FIRST_AXES: tuple[Axis, ...] = ("stock_s", "spent_epochs", "elapsed_s", "trials")
 """What the first figure is drawn against: the first of these that was recorded."""
@@ -330,7 +333,7 @@ def _questions(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
 
 
 def _words(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
-    from hptune_bench.workloads import review_published
+    from hptune_bench.casestudy import review_published
 
     loop = first_sweep(found.records.trials)
     if not len(loop):

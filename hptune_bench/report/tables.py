@@ -15,7 +15,6 @@ from hptune_bench.analysis.anytime import AXES
 from hptune_bench.analysis.comparisons import Comparison
 from hptune_bench.analysis.costs import BreakEven, Costs
 from hptune_bench.analysis.data_draws import over_data, testable, these
-from hptune_bench.analysis.effort import Effort
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.importance import Importance
 from hptune_bench.analysis.noise import Noise
@@ -24,7 +23,8 @@ from hptune_bench.analysis.ranks import Ranks
 from hptune_bench.analysis.statistics import median
 from hptune_bench.analysis.targets import Targets
 from hptune_bench.analysis.verdict import word
-from hptune_bench.interfaces import oriented
+from hptune_bench.casestudy.effort import Effort
+from hptune_bench.core.protocols import oriented
 from hptune_bench.report import text
 from hptune_bench.report.blocks import Cell, Table, table
 from hptune_bench.report.style import Look

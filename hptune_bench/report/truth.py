@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from hptune_bench.analysis import WorkloadAnalysis
-from hptune_bench.analysis.exact_importance import ExactImportance, show
 from hptune_bench.analysis.noise_sources import SOURCES, noise_figures
 from hptune_bench.analysis.seeds_needed import CAMPAIGNS, ENOUGH, SeedsNeeded
 from hptune_bench.analysis.statistics import Interval
-from hptune_bench.analysis.truth import TOP, Quarters, Truth, TunerTruth
+from hptune_bench.analysis.tabular.importance import ExactImportance, show
+from hptune_bench.analysis.tabular.truth import TOP, Quarters, Truth, TunerTruth
 from hptune_bench.report import text
 from hptune_bench.report.blocks import Block, Cell, Figure, Items, Prose, Table, table
 from hptune_bench.report.plots import truth as plots

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hptune_bench.analysis import analyse
-from hptune_bench.errors import UserError
-from hptune_bench.files import write_atomic
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.files import write_atomic
 from hptune_bench.report import page, sections, tables, text
 from hptune_bench.report.blocks import Block, Figure, Section, Table
 from hptune_bench.report.plots import canvas
-from hptune_bench.results import Campaign, merge
+from hptune_bench.store.results import Campaign, merge
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hptune_bench.tables import Table as WorkloadTable
+    from hptune_bench.tabular.table import Table as WorkloadTable
 
 
 def write(campaigns: Sequence[Campaign], out: Path, quick: bool) -> Path:
@@ -50,7 +50,7 @@ def write(campaigns: Sequence[Campaign], out: Path, quick: bool) -> Path:
 
 def replayed(campaign: Campaign) -> dict[str, WorkloadTable]:
     """The tables that the campaign's workloads were replayed from, as far as they are still at hand, unchanged."""
-    from hptune_bench.tables import digest, find_table, read_table
+    from hptune_bench.tabular.table import digest, find_table, read_table
 
     folder = (campaign.manifest.get("benchmark") or {}).get("tables")
     found = {}

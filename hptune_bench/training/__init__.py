@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-from hptune_bench.errors import UserError
-from hptune_bench.interfaces import Trainer, Workload
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.protocols import Trainer, Workload
 
 TRAINERS = ("compiled", "stock", "table", "fake")
 
@@ -32,6 +32,6 @@ def make_trainer(name: str, workload: Workload, table: Path | None = None) -> Tr
         UserError: there is no trainer of that name, or no table that fits the workload.
     """
     require_trainer(name)
-    make = importlib.import_module(f"hptune_bench.training.{name}").trainer
+    make = importlib.import_module(f"hptune_bench.training.{'replay' if name == 'table' else name}").trainer
     trainer: Trainer = make(workload, table) if name == "table" else make(workload)
     return trainer

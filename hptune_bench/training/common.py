@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from hptune_bench.errors import UserError
-from hptune_bench.execution.seeds import batch_order
-from hptune_bench.interfaces import Data, Direction, Job, State, Workload
-from hptune_bench.training import runtime
+from hptune_bench.core import tensorflow as runtime
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.protocols import Data, Direction, Job, State, Workload
+from hptune_bench.core.seeds import batch_order
 
 TEST_BATCH = 4096
 """Rows per step of test scoring."""

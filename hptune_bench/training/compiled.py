@@ -27,9 +27,10 @@ from typing import Any
 
 import numpy as np
 
-from hptune_bench.errors import Failure, attempt
-from hptune_bench.interfaces import Data, Direction, Fit, Job, Outcome, Workload
-from hptune_bench.training import runtime, stock, structure
+from hptune_bench.core import tensorflow as runtime
+from hptune_bench.core.errors import Failure, attempt
+from hptune_bench.core.protocols import Data, Direction, Fit, Job, Outcome, Workload
+from hptune_bench.training import stock, structure
 from hptune_bench.training.common import (
     TEST_BATCH,
     Clock,

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hptune_bench.execution.seeds import derive
-from hptune_bench.interfaces import Data, Job, Outcome, Split, Workload
-from hptune_bench.search_space import Boolean, Choice, Float, Hyperparameter, Value
+from hptune_bench.core.protocols import Data, Job, Outcome, Split, Workload
+from hptune_bench.core.seeds import derive
+from hptune_bench.core.space import Boolean, Choice, Float, Hyperparameter, Value
 
 CAP = 10.0
 """Score of a model that has learned nothing."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hptune_bench.interfaces import Data, Fit, Job, Outcome, Split, Workload
+from hptune_bench.core.protocols import Data, Fit, Job, Outcome, Split, Workload
 from hptune_bench.training.common import (
     Clock,
     Patience,

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from hptune_bench.interfaces import Data, Fit, Workload
-from hptune_bench.search_space import Configuration, Value, canonical
+from hptune_bench.core.protocols import Data, Fit, Workload
+from hptune_bench.core.space import Configuration, Value, canonical
 from hptune_bench.training.common import direction_of, seed_everything
 from hptune_bench.training.structure import structure_key
 

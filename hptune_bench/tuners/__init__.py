@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from hptune_bench.errors import UserError
-from hptune_bench.search_space import Configuration
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.space import Configuration
 
 TunerFamily = Literal["reference", "manual", "keras_tuner", "keras_tuner_repaired", "plug-in"]
 

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from hptune_bench.benchmark import safe_name
-from hptune_bench.errors import UserError
-from hptune_bench.interfaces import Evaluate, Problem
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.names import safe_name
+from hptune_bench.core.protocols import Evaluate, Problem
 
 MAX_BYTES = 2**20
 

@@ -21,8 +21,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from hptune_bench.interfaces import Evaluate, Problem, Result
-from hptune_bench.search_space import Boolean, Configuration, Float, Hyperparameter, Int, Space, Value, to_keras_tuner
+from hptune_bench.core.keras_space import to_keras_tuner
+from hptune_bench.core.protocols import Evaluate, Problem, Result
+from hptune_bench.core.space import Boolean, Configuration, Float, Hyperparameter, Int, Space, Value
 
 DIGITS = 4
 """Significant digits of the repaired tuners' continuous values."""
@@ -69,7 +70,7 @@ class OracleTuner:
     repaired: bool = False
 
     def __post_init__(self) -> None:
-        from hptune_bench.training.runtime import import_quietly
+        from hptune_bench.core.tensorflow import import_quietly
 
         import_quietly()
         import keras_tuner  # noqa: F401

@@ -14,9 +14,9 @@ from typing import cast
 
 import numpy as np
 
-from hptune_bench.errors import UserError
-from hptune_bench.interfaces import Evaluate, Problem
-from hptune_bench.search_space import Boolean, Choice, Configuration, Float, Int, Value, default_of
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.protocols import Evaluate, Problem
+from hptune_bench.core.space import Boolean, Choice, Configuration, Float, Int, Value, default_of
 
 RESOLUTION = 0.01
 """The smallest gap in a continuous range that is worth halving: 1 % of the value on a log scale, of the range else."""

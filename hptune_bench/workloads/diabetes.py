@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hptune_bench.interfaces import Data
-from hptune_bench.search_space import Space
+from hptune_bench.core.protocols import Data
+from hptune_bench.core.space import Space
 from hptune_bench.workloads import networks
 from hptune_bench.workloads.options import configured
 from hptune_bench.workloads.splits import resplit, standardised

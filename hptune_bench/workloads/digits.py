@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hptune_bench.interfaces import Data
-from hptune_bench.search_space import Space
+from hptune_bench.core.protocols import Data
+from hptune_bench.core.space import Space
 from hptune_bench.workloads import networks
 from hptune_bench.workloads.options import configured
 from hptune_bench.workloads.splits import one_hot, resplit

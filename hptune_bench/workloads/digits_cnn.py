@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from hptune_bench.search_space import Choice, Configuration, Space
+from hptune_bench.core.space import Choice, Configuration, Space
 from hptune_bench.workloads import networks
 from hptune_bench.workloads.digits import Digits
 from hptune_bench.workloads.options import configured

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from hptune_bench.execution.seeds import derive
-from hptune_bench.interfaces import Data, Split
-from hptune_bench.search_space import Space
+from hptune_bench.core.protocols import Data, Split
+from hptune_bench.core.seeds import derive
+from hptune_bench.core.space import Space
 from hptune_bench.workloads import networks, options
 
 VARIABLES = 10

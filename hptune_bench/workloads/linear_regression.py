@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hptune_bench.errors import UserError
-from hptune_bench.execution.seeds import derive
-from hptune_bench.interfaces import Data, Direction, Engine, Fit, Split
-from hptune_bench.search_space import Boolean, Choice, Configuration, Float, Int, Space, Value, hand_picked
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.protocols import Data, Direction, Engine, Fit, Split
+from hptune_bench.core.seeds import derive
+from hptune_bench.core.space import Boolean, Choice, Configuration, Float, Int, Space, Value, hand_picked
 from hptune_bench.workloads import options
 from hptune_bench.workloads.splits import predicting_the_mean
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from hptune_bench.search_space import Configuration, Float, Space
+from hptune_bench.core.space import Configuration, Float, Space
 from hptune_bench.workloads import options
 from hptune_bench.workloads.linear_regression import LinearRegression
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-from hptune_bench.interfaces import Data, Direction, Engine, Fit
-from hptune_bench.search_space import Choice, Condition, Configuration, Float, Int, Space, Value, hand_picked
+from hptune_bench.core.protocols import Data, Direction, Engine, Fit
+from hptune_bench.core.space import Choice, Condition, Configuration, Float, Int, Space, Value, hand_picked
 from hptune_bench.workloads import options
 from hptune_bench.workloads.splits import guessing, predicting_the_mean
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from hptune_bench.errors import UserError
+from hptune_bench.core.errors import UserError
 
 Kind = TypeVar("Kind")
 

@@ -12,11 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hptune_bench.interfaces import Data, Direction, Engine, Fit, Split
-from hptune_bench.search_space import Configuration, Int, Space, Value
-from hptune_bench.workloads import options, review_splits
+from hptune_bench.core.protocols import Data, Direction, Engine, Fit, Split
+from hptune_bench.core.space import Configuration, Int, Space, Value
+from hptune_bench.workloads import options
+from hptune_bench.workloads.reviews import splits as review_splits
+from hptune_bench.workloads.reviews.text import cut
 from hptune_bench.workloads.splits import guessing
-from hptune_bench.workloads.text import cut
 
 WORD_COUNT = Int("word_count", 10, 100, step=5)
 VOCAB_COUNT = Int("vocab_count", 500, 1500, step=100)

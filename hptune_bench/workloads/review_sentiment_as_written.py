@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from hptune_bench.execution.seeds import derive
-from hptune_bench.interfaces import Data, Split
-from hptune_bench.search_space import Configuration, canonical
-from hptune_bench.workloads import review_published, review_splits
+from hptune_bench.casestudy import review_published
+from hptune_bench.core.protocols import Data, Split
+from hptune_bench.core.seeds import derive
+from hptune_bench.core.space import Configuration, canonical
 from hptune_bench.workloads.options import configured
 from hptune_bench.workloads.review_sentiment import WORD_COUNT, ReviewSentiment
-from hptune_bench.workloads.text import Texts, cut, encode, ranks
+from hptune_bench.workloads.reviews import splits as review_splits
+from hptune_bench.workloads.reviews.text import Texts, cut, encode, ranks
 
 POOL = 10
 """Samples that the pool could be cut into."""

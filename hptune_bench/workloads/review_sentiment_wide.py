@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-from hptune_bench.interfaces import Data, Fit
-from hptune_bench.search_space import Choice, Condition, Configuration, Float, Int, Space, Value, hand_picked
+from hptune_bench.core.protocols import Data, Fit
+from hptune_bench.core.space import Choice, Condition, Configuration, Float, Int, Space, Value, hand_picked
 from hptune_bench.workloads.options import configured
 from hptune_bench.workloads.review_sentiment import VOCAB_COUNT, WORD_COUNT, ReviewSentiment
 

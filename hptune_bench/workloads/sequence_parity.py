@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from hptune_bench.execution.seeds import derive
-from hptune_bench.interfaces import Data
-from hptune_bench.search_space import Choice, Configuration, Space
+from hptune_bench.core.protocols import Data
+from hptune_bench.core.seeds import derive
+from hptune_bench.core.space import Choice, Configuration, Space
 from hptune_bench.workloads import networks, options
 from hptune_bench.workloads.splits import one_hot, resplit
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hptune_bench.execution.seeds import derive
-from hptune_bench.interfaces import Data, Split
+from hptune_bench.core.protocols import Data, Split
+from hptune_bench.core.seeds import derive
 
 TRAINING_SHARE, VALIDATION_SHARE = 0.6, 0.2
 """Of all rows; the rest is the test split."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hptune_bench.analysis.exact_importance import ExactQuestion, show
-from hptune_bench.analysis.truth import LINES, Truth
+from hptune_bench.analysis.tabular.importance import ExactQuestion, show
+from hptune_bench.analysis.tabular.truth import LINES, Truth
 from hptune_bench.report.plots import canvas
 from hptune_bench.report.plots.curves import MAX_BANDS
 from hptune_bench.report.style import FAINT, INK, Look, shorten

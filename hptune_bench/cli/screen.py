@@ -1,0 +1,195 @@
+"""What the commands show on a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hptune_bench import registry
+from hptune_bench.analysis.side_by_side import SideBySide
+from hptune_bench.cli.observers import LiveObserver, PlainObserver
+from hptune_bench.core.protocols import Workload
+from hptune_bench.core.space import describe
+from hptune_bench.lint.check import Finding
+from hptune_bench.report.text import clean
+from hptune_bench.store.results import Campaign
+from hptune_bench.verify.files import Check
+
+
+def console() -> Console:
+    """The console of a command; text from data is always shown literally."""
+    return Console(highlight=False, markup=False)
+
+
+@contextlib.contextmanager
+def observer(console: Console) -> Iterator[PlainObserver]:
+    """Live lines where the terminal can redraw them, plain lines elsewhere."""
+    if console.is_terminal and not console.is_dumb_terminal and console.width >= 60:
+        with LiveObserver(console) as live:
+            yield live
+    else:
+        yield PlainObserver(console)
+
+
+def search_spaces(console: Console, workloads: Mapping[str, Workload]) -> None:
+    """What is tuned: the counterpart of KerasTuner's ``search_space_summary``."""
+    for workload in workloads.values():
+        table = _table(f"{workload.name}: {workload.title}", "hyperparameter", "range", "untuned", "hand-picked")
+        for hp in workload.space:
+            picked = ", ".join(_number(value) for value in workload.hand_picked.get(hp.name, ()))
+            table.add_row(hp.name, describe(hp), _number(workload.untuned.get(hp.name, "")), picked)
+        console.print(table)
+
+
+def standing(console: Console, campaign: Campaign) -> None:
+    """Every tuner's test score so far, and what the comparisons say."""
+    from hptune_bench.analysis import analyse
+    from hptune_bench.analysis.comparisons import FULL
+
+    analysis = analyse(campaign, quick=True)
+    for name, workload in analysis.workloads.items():
+        label = campaign.manifest["workloads"][name].get("data_label") or ""
+        title = f"{name}{f' ({label} data)' if label else ''}: median test score over seeds, smaller is better"
+        rows = workload.summary.to_dict("records")
+        earlier = list(dict.fromkeys(row["at"] for row in rows if row["at"] != FULL))
+        table = _table(title, "tuner", *earlier, FULL, "quartiles", "seeds", "seconds")
+        for row in (row for row in rows if row["at"] == FULL):
+            before = [
+                _number(other["test_median"])
+                for at in earlier
+                for other in rows
+                if (other["tuner"], other["at"]) == (row["tuner"], at)
+            ]
+            quartiles = f"{_number(row['test_low'])}–{_number(row['test_high'])}"
+            after = [_number(row[key]) for key in ("runs", "elapsed_s")]
+            table.add_row(row["tuner"], *before, _number(row["test_median"]), quartiles, *after)
+        console.print(table)
+    for sentence in analysis.verdict:
+        console.print(Text(clean(f"- {sentence.text}")))
+
+
+def best_configurations(console: Console, campaign: Campaign, count: int = 10) -> None:
+    """The best trials of each workload by validation score, and where its best model is kept."""
+    for name, facts in campaign.manifest["workloads"].items():
+        trials = campaign.trials
+        if not trials.empty:
+            trials = trials[(trials["workload"] == name) & trials["score"].notna()].nsmallest(
+                count, "score", keep="first"
+            )
+        table = _table(
+            f"{name}: best {count} trials by validation score", "score", "tuner", "seed", "trial", "configuration"
+        )
+        for row in trials.to_dict("records"):
+            configuration = json.loads(row["configuration"])
+            values = ", ".join(f"{key} {_number(value)}" for key, value in configuration.items())
+            table.add_row(f"{row['score']:.6g}", row["tuner"], str(row["seed"]), str(row["trial"]), values)
+        console.print(table)
+        model = campaign.manifest.get("best_models", {}).get(name)
+        if model and model.get("file"):
+            tests = ", ".join(f"test {metric} {_number(value)}" for metric, value in model["test"].items())
+            console.print(clean(f"best model: {campaign.path / model['file']} ({tests})"), soft_wrap=True)
+        untuned = ", ".join(f"{key} {_number(value)}" for key, value in facts["untuned"].items())
+        console.print(clean(f"untuned configuration: {untuned}"), soft_wrap=True)
+
+
+def side_by_side(console: Console, rows: Sequence[SideBySide]) -> None:
+    """Two campaigns: median scores, their paired difference, and the ratios of their clocks, second to first."""
+    from hptune_bench.report.text import interval, number
+
+    for workload in dict.fromkeys(row.workload for row in rows):
+        table = _table(
+            f"{workload}: scores (smaller is better) and seconds of the second campaign against the first",
+            *("tuner", "seeds", "first", "second", "change", "training", "tuner", "wall"),
+        )
+        for row in (row for row in rows if row.workload == workload):
+            ends = row.difference.interval
+            difference = interval(row.difference.median_difference, *((ends.low, ends.high) if ends else (None, None)))
+            ratios = []
+            for clock in ("train_s", "tuner_s", "wall_s"):
+                ratio = row.ratios.get(clock)
+                bounds = (ratio.interval.low, ratio.interval.high) if ratio and ratio.interval else (None, None)
+                ratios.append(f"x {interval(ratio.median, *bounds)}" if ratio else "")
+            table.add_row(row.tuner, str(row.seeds), number(row.first), number(row.second), difference, *ratios)
+        console.print(table)
+    console.print("In brackets: 95 % intervals of the median over seeds.", soft_wrap=True)
+
+
+def check(console: Console, outcome: Check) -> None:
+    """One line of a verification."""
+    style = {"ok": "green", "differs": "bold red", "not checked": "yellow"}[outcome.status]
+    line = Text(f"{outcome.status:<12}", style=style)
+    console.print(line + Text(clean(f"{outcome.name}: {outcome.detail}")), soft_wrap=True)
+
+
+def finding(console: Console, found: Finding) -> None:
+    """One warning of a check."""
+    line = Text(f"{found.key:<14}", style="yellow")
+    console.print(line + Text(clean(found.text)), soft_wrap=True)
+
+
+def workloads(console: Console) -> None:
+    """The workloads by name."""
+    table = _table("workloads", "name", "hyperparameters", "what it is")
+    for name in registry.workload_names():
+        workload = registry.make_workload(name, {})
+        table.add_row(name, str(len(workload.space)), workload.title)
+    console.print(table)
+
+
+def tuners(console: Console) -> None:
+    """The tuners by name."""
+    table = _table("tuners", "name", "family", "what it does")
+    for name, info in registry.tuner_infos().items():
+        table.add_row(name, info.family, info.description)
+    console.print(table)
+
+
+def benchmarks(console: Console) -> None:
+    """The benchmark files in ``benchmarks/``."""
+    from hptune_bench.benchmark import read_benchmark
+
+    table = _table("benchmarks", "file", "workloads", "seeds", "title")
+    for path in sorted(Path("benchmarks").glob("*.toml")):
+        benchmark = read_benchmark(path)
+        names = ", ".join(entry.name for entry in benchmark.workloads)
+        table.add_row(str(path), names, str(benchmark.seeds), benchmark.title)
+    console.print(table)
+
+
+class _Visible(Table):
+    """A table whose cells cannot speak to the terminal."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        super().add_row(*(clean(cell) if isinstance(cell, str) else cell for cell in cells), **options)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = _Visible(
+        title=Text(clean(title)), title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    for name in columns:
+        table.add_column(Text(clean(name)), overflow="fold", no_wrap=name in ("tuner", "quartiles"))
+    return table
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        if math.isnan(value):
+            return ""
+        return (
+            f"{value:.0f}"
+            if value.is_integer() and abs(value) < 1e9
+            else f"{value:.3g}"
+            if abs(value) < 1
+            else f"{value:.4g}"
+        )
+    return str(value)

@@ -1,0 +1,370 @@
+"""From journals to the CSV files: a pure view, rebuilt whole each time, sorted so that no order of work shows."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import functools
+import io
+import itertools
+import json
+import math
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.files import open_atomic
+from hptune_bench.core.protocols import Direction
+from hptune_bench.core.space import canonical
+from hptune_bench.store import journal
+from hptune_bench.store.journal import Contents, Entry, JournalDamaged
+from hptune_bench.store.layout import RunId, noise_path, stock_clock_path
+from hptune_bench.store.records import FORMULA, EpochRecord, NoiseRecord, RunRecord, TrialRecord, row
+from hptune_bench.tuners import built_in
+from hptune_bench.tuners.stock_rule import stock_would_stop_at
+
+STOCK = frozenset(name for name, info in built_in().items() if info.family == "keras_tuner")
+"""Tuners that are KerasTuner's as pip installs them: only of these can be said where stock would have stopped."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """What collecting needs to know of a workload: its direction and the metrics whose best value is kept."""
+
+    objective: str
+    direction: Direction
+    metrics: Mapping[str, Direction]
+
+
+_JOURNAL = re.compile(r"s(\d{2,6})\.jsonl")
+
+
+def found_runs(folder: Path, workloads: Iterable[str]) -> list[RunId]:
+    """Every run of these workloads that has a journal in the folder."""
+    found = []
+    for name in workloads:
+        for path in (folder / "runs" / name).glob("*/s*.jsonl"):
+            if match := _JOURNAL.fullmatch(path.name):
+                run = RunId(name, path.parent.name, int(match[1]))
+                if path.name == Path(run.path).name:
+                    found.append(run)
+    return sorted(found)
+
+
+def collect(folder: Path, runs: Iterable[RunId], workloads: Mapping[str, Described]) -> list[str]:
+    """Rebuild ``runs.csv``, ``trials.csv``, ``epochs.csv``, ``noise.csv`` and ``stock_clock.csv``; returns their names.
+
+    Unfinished runs appear as ``interrupted`` with the trials that they have.
+
+    Raises:
+        journal.JournalDamaged: a journal is not intact.
+    """
+    with contextlib.ExitStack() as stack:
+        names = ("runs.csv", "trials.csv", "epochs.csv", "noise.csv", "stock_clock.csv")
+        csvs = {name: stack.enter_context(_Csv()) for name in names}
+        for run in sorted(set(runs)):
+            contents = journal.read(folder / run.path)
+            if not contents.entries:
+                continue
+            _check_history(folder / run.path, contents, workloads[run.workload])
+            record, trials, epochs = records_of(run, contents, workloads[run.workload])
+            csvs["runs.csv"].add([row(record)])
+            csvs["trials.csv"].add(map(row, trials))
+            csvs["epochs.csv"].add(map(row, epochs))
+            csvs["noise.csv"].add(map(row, retrainings(run.workload, run.tuner, run.seed, contents)))
+        for name in sorted(workloads):
+            again = retrainings(name, "", 1, journal.read(folder / noise_path(name)))
+            csvs["noise.csv"].add(map(row, again))
+            measured = folder / stock_clock_path(name)
+            if measured.exists():
+                csvs["stock_clock.csv"].add(_clock(measured))
+        written = []
+        for name, rows in csvs.items():
+            if rows.empty:
+                (folder / name).unlink(missing_ok=True)
+                continue
+            with open_atomic(folder / name) as stream:
+                text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+                rows.write(text)
+                text.detach()  # flushes, and leaves the stream open
+            written.append(name)
+    return written
+
+
+def _check_history(path: Path, contents: Contents, workload: Described) -> None:
+    """Every trained epoch has the objective."""
+    for line, entry in enumerate(contents.entries, start=1):
+        if entry["kind"] == "trial" and entry["epochs"] and workload.objective not in entry["history"]:
+            raise JournalDamaged(path, line, f"key 'history' lacks {workload.objective!r}")
+
+
+def _clock(path: Path) -> list[dict[str, Any]]:
+    """The measured cost of stock Keras.
+
+    Raises:
+        UserError: it is not what a campaign writes.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: is not valid JSON ({error}); delete it to have it measured again") from None
+    if not isinstance(rows, list) or not all(isinstance(entry, dict) for entry in rows):
+        raise UserError(f"{path}: is no list of measurements; delete it to have them made again")
+    return rows
+
+
+def records_of(
+    run: RunId, contents: Contents, workload: Described
+) -> tuple[RunRecord, list[TrialRecord], list[EpochRecord]]:
+    """The records of one journal."""
+    sign = 1 if workload.direction == "min" else -1
+    trials: list[TrialRecord] = []
+    epochs: list[EpochRecord] = []
+    spent, elapsed, best_so_far = 0, 0.0, math.inf
+    best: Entry | None = None
+    for entry in contents.of_kind("trial"):
+        before = elapsed + entry["tuner_s"]
+        history: Mapping[str, Sequence[float]] = entry["history"]
+        for index in range(entry["epochs"]):
+            value = sign * history[workload.objective][index]
+            best_so_far = min(best_so_far, value if math.isfinite(value) else math.inf)
+            epochs.append(
+                EpochRecord(
+                    workload=run.workload,
+                    tuner=run.tuner,
+                    seed=run.seed,
+                    trial=entry["trial"],
+                    epoch=entry["first_epoch"] + index + 1,
+                    spent_epochs=spent + index + 1,
+                    elapsed_s=before + entry["train_s"] * (index + 1) / entry["epochs"],
+                    best_so_far=best_so_far,
+                    logs={name: values[index] for name, values in history.items()},
+                )
+            )
+        spent += entry["charged"]
+        elapsed = before + entry["train_s"]
+        if entry["incumbent"]:
+            best = entry
+        trials.append(_trial(run, entry, spent, elapsed, workload))
+    end = contents.end
+    failed = [trial for trial in trials if trial.status not in ("completed", "truncated")]
+    record = RunRecord(
+        workload=run.workload,
+        tuner=run.tuner,
+        seed=run.seed,
+        status=end["status"] if end else "interrupted",
+        reason=end["reason"] if end else "not finished",
+        trials=len(trials),
+        failed=len(failed),
+        epochs=sum(trial.epochs for trial in trials),
+        unspent=end["unspent"] if end else 0,
+        elapsed_s=elapsed,
+        train_s=sum(trial.train_s for trial in trials),
+        tuner_s=sum(trial.tuner_s for trial in trials),
+        compile_s=sum(trial.compile_s for trial in trials),
+        scoring_s=sum(entry.get("scoring_s", 0.0) for entry in contents.of_kind("trial")),
+        wall_s=end["wall_s"] if end else math.nan,
+        cpu_s=sum(trial.cpu_s for trial in trials),
+        best_trial=best["trial"] if best else None,
+        best_score=best["score"] if best else math.inf,
+        best_epoch=best["best_epoch"] if best else None,
+        stock_would_stop_at=stock_would_stop_at([trial.reported for trial in trials]) if run.tuner in STOCK else None,
+        test_score=best["test_score"] if best else None,
+        facts=contents.entries[0].get("facts", {}),
+        test=best["test"] if best else {},
+        hp=best["request"]["configuration"] if best else {},
+    )
+    return record, trials, epochs
+
+
+def _trial(run: RunId, entry: Entry, spent: int, elapsed: float, workload: Described) -> TrialRecord:
+    best, best_at = {}, {}
+    for name, direction in {workload.objective: workload.direction, **workload.metrics}.items():
+        found = best_of(entry["history"].get(name, ()), direction)
+        if found is not None:
+            best[name], best_at[name] = found[0], entry["first_epoch"] + found[1] + 1
+    request = entry["request"]
+    return TrialRecord(
+        workload=run.workload,
+        tuner=run.tuner,
+        seed=run.seed,
+        trial=entry["trial"],
+        status=entry["status"],
+        configuration=canonical(request["configuration"]),
+        score=entry["score"],
+        reported=entry["reported"],
+        best_epoch=entry["best_epoch"],
+        first_epoch=entry["first_epoch"],
+        epochs=entry["epochs"],
+        improved=improvements(entry["history"].get(workload.objective, ()), workload.direction),
+        charged=entry["charged"],
+        spent_epochs=spent,
+        elapsed_s=elapsed,
+        train_s=entry["train_s"],
+        tuner_s=entry["tuner_s"],
+        compile_s=entry["compile_s"],
+        cpu_s=entry["cpu_s"],
+        incumbent=entry["incumbent"],
+        test_score=entry["test_score"],
+        resumed_from=request["resume"],
+        restarted_from=request["restart"],
+        error=entry["error"],
+        best=best,
+        best_at=best_at,
+        test=entry["test"],
+        hp=request["configuration"],
+    )
+
+
+def best_known(workload: str, journals: Mapping[RunId, Contents]) -> dict[str, Any] | None:
+    """The best seed-mean test score that any tuner's selected model has reached on a workload: y*, for regrets.
+
+    None where no tuner has a test score for every seed that it finished.
+    """
+    scores: dict[str, list[float]] = {}
+    for run, contents in journals.items():
+        if run.workload == workload and contents.end is not None:
+            selected = [trial["test_score"] for trial in contents.of_kind("trial") if trial["incumbent"]]
+            score = selected[-1] if selected else None
+            scores.setdefault(run.tuner, []).append(math.inf if score is None else score)
+    means = {tuner: sum(found) / len(found) for tuner, found in scores.items()}
+    finite = {tuner: mean for tuner, mean in means.items() if math.isfinite(mean)}
+    if not finite:
+        return None
+    tuner = min(finite, key=lambda name: (finite[name], name))
+    return {"test_score": finite[tuner], "tuner": tuner, "seeds": len(scores[tuner])}
+
+
+def best_of(values: Sequence[float], direction: Direction) -> tuple[float, int] | None:
+    """The best finite value and its index (the earliest of equals); None where nothing is finite."""
+    sign = 1 if direction == "min" else -1
+    finite = [(sign * value, index) for index, value in enumerate(values) if math.isfinite(value)]
+    if not finite:
+        return None
+    value, index = min(finite)
+    return sign * value, index
+
+
+def improvements(values: Sequence[float], direction: Direction) -> int:
+    """How many values are better than all before them; the first finite one is."""
+    sign = 1 if direction == "min" else -1
+    best, count = math.inf, 0
+    for value in values:
+        if sign * value < best:
+            best, count = sign * value, count + 1
+    return count
+
+
+def retrainings(workload: str, tuner: str, seed: int, contents: Contents) -> Iterator[NoiseRecord]:
+    for entry in contents.of_kind("retraining"):
+        yield NoiseRecord(
+            workload=workload,
+            tuner=tuner,
+            seed=seed,
+            repeat=entry["repeat"],
+            status=entry["status"],
+            configuration=canonical(entry["configuration"]),
+            score=entry["score"],
+            best_epoch=entry["best_epoch"],
+            epochs=entry["epochs"],
+            train_s=entry["train_s"],
+            test_score=entry["test_score"],
+            test=entry["test"],
+        )
+
+
+def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as CSV. Columns that only some rows have stand where the first of them has them, empty elsewhere.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe in front; control characters become spaces.
+    """
+    with _Csv() as table:
+        table.add(rows)
+        buffer = io.StringIO()
+        table.write(buffer)
+        return buffer.getvalue()
+
+
+class _Csv:
+    """Rows on their way to a CSV file, kept on the disk: a thousand runs have millions of epochs.
+
+    Which columns there are is known when the last row has come. Rows are kept with the columns of their own, and only
+    where these differ they are read again.
+    """
+
+    def __init__(self) -> None:
+        self._spool = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115 - closed by __exit__
+        self._writer = csv.writer(self._spool, lineterminator="\n")
+        self._kinds: list[tuple[tuple[str, ...], int]] = []
+
+    def __enter__(self) -> _Csv:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._spool.close()
+
+    @property
+    def empty(self) -> bool:
+        return not self._kinds
+
+    def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        for entry in rows:
+            names = tuple(entry)
+            if self._kinds and self._kinds[-1][0] == names:
+                self._kinds[-1] = names, self._kinds[-1][1] + 1
+            else:
+                self._kinds.append((names, 1))
+            # Numbers first, and each kind of text once: this is what collecting a large campaign spends its time on.
+            self._writer.writerow(
+                [
+                    value if type(value) is int or (type(value) is float and value == value) else _cell(value)
+                    for value in entry.values()
+                ]
+            )
+
+    def write(self, out: TextIO) -> None:
+        """The header and all rows."""
+        columns = _union(names for names, _ in self._kinds)
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow([_cell(name) for name in columns])
+        self._spool.seek(0)
+        if all(list(names) == columns for names, _ in self._kinds):
+            shutil.copyfileobj(self._spool, out)
+            return
+        rows = csv.reader(self._spool)
+        for names, count in self._kinds:
+            places = {name: place for place, name in enumerate(names)}
+            order = [places.get(name) for name in columns]
+            for cells in itertools.islice(rows, count):
+                writer.writerow(["" if place is None else cells[place] for place in order])
+
+
+def _union(kinds: Iterable[Sequence[str]]) -> list[str]:
+    """All columns, each where the first row that has it has it."""
+    columns: list[str] = []
+    for names in dict.fromkeys(kinds):
+        position = 0
+        for name in names:
+            if name in columns:
+                position = columns.index(name) + 1
+            else:
+                columns.insert(position, name)
+                position += 1
+    return columns
+
+
+def _cell(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return _harmless(value) if isinstance(value, str) else value
+
+
+@functools.lru_cache(maxsize=4096)
+def _harmless(text: str) -> str:
+    printable = text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+    return f"'{printable}" if text.startswith(FORMULA) else printable

@@ -1,0 +1,135 @@
+"""The shape of ``manifest.json``: checked when it is read, because it is data from outside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.names import safe_name
+
+MAX_BYTES = 64 * 2**20
+_Name = Annotated[str, AfterValidator(safe_name)]
+Scalar = bool | int | float | str
+
+
+class _Open(BaseModel):
+    """Later versions may add keys; what is here must be as it is written."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class _Hyperparameter(_Open):
+    name: str
+    kind: Literal["Boolean", "Choice", "Int", "Float"]
+    low: int | float | None = None
+    high: int | float | None = None
+    step: int | float | None = None
+    log: bool = False
+    values: list[Scalar] | None = None
+    default: Scalar | None = None
+    conditions: list[dict[str, Any]] = []
+
+
+class _Workload(_Open):
+    title: str
+    teaches: str
+    data_label: str
+    family: str
+    objective: str
+    direction: Literal["min", "max"]
+    metrics: dict[str, Literal["min", "max"]]
+    test_metric: str
+    full_epochs: int = Field(ge=1)
+    budget_epochs: int | None
+    space: list[_Hyperparameter]
+    untuned: dict[str, Scalar]
+    hand_picked: dict[str, list[Scalar]]
+    sweep_order: list[str] | None
+    published: dict[str, Scalar] | None
+    trainer_note: str | None
+    rows: dict[str, int] | None = None
+
+
+class _Primary(_Open):
+    tuners: list[str]
+    against: str
+
+
+class _Entry(_Open):
+    name: _Name
+    tuners: list[str]
+
+
+class _Benchmark(_Open):
+    name: _Name
+    seeds: int = Field(ge=1)
+    trainer: str
+    primary: _Primary | None = None
+    checkpoint_trials: int | None = Field(default=None, ge=1)
+    workloads: list[_Entry] = Field(min_length=1)
+
+
+class _BestModel(_Open):
+    file: str | None
+    tuner: str
+    seed: int
+    trial: int
+    score: float
+    configuration: dict[str, Scalar] = {}
+    test: dict[str, float]
+
+
+class _Manifest(_Open):
+    schema_: Literal[1] = Field(alias="schema")
+    name: _Name
+    title: str
+    status: Literal["running", "finished", "interrupted"]
+    command: str
+    started: str
+    finished: str | None
+    benchmark: _Benchmark
+    environment: dict[str, str | int | float]
+    workloads: dict[_Name, _Workload]
+    seconds: dict[str, float] = {}
+    took_s: float = 0.0
+    planned_runs: int = Field(ge=0)
+    finished_runs: int = Field(ge=0)
+    warnings: list[str]
+    best_models: dict[str, _BestModel]
+    best_known: dict[str, dict[str, Any]]
+    files: dict[str, str]
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a results folder, as it was written.
+
+    Raises:
+        UserError: it is missing, unreadable, or not what a campaign writes; with the key.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{path}: is larger than any manifest; restore the file")
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(
+            f"{path.parent}: no manifest.json, so this is no results folder; give the folder of a run"
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); run the benchmark again or restore it") from None
+    try:
+        _Manifest.model_validate(manifest)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        what = f"key {key!r}: {first['msg'].lower()}" if key else first["msg"].lower()
+        raise UserError(f"{path}: {what}; run the benchmark again or restore the file") from None
+    missing = [
+        entry["name"] for entry in manifest["benchmark"]["workloads"] if entry["name"] not in manifest["workloads"]
+    ]
+    if missing:
+        raise UserError(f"{path}: key 'workloads' lacks {missing[0]!r}; run the benchmark again or restore the file")
+    return manifest

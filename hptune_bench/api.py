@@ -47,9 +47,9 @@ class Comparison:
     @cached_property
     def _analysis(self) -> Analysis:
         from hptune_bench.analysis import analyse
-        from hptune_bench.store.results import read_campaign
+        from hptune_bench.store.results import read_results
 
-        return analyse(read_campaign(self.folder, epochs=False), quick=True)
+        return analyse(read_results(self.folder, epochs=False), quick=True)
 
     @property
     def verdict(self) -> tuple[str, ...]:
@@ -145,7 +145,7 @@ def compare(
     from hptune_bench.execution import tasks
     from hptune_bench.execution.campaign import Campaign
     from hptune_bench.report import write_report
-    from hptune_bench.store.results import read_campaign
+    from hptune_bench.store.results import read_results
     from hptune_bench.workloads.own.workload import Settings, assembled, fixed_loader
 
     configure_tensorflow()
@@ -185,7 +185,7 @@ def compare(
         inline=True,
     )
     campaign.run(fresh=fresh)
-    write_report([read_campaign(folder, epochs=False)], folder)
+    write_report([read_results(folder, epochs=False)], folder)
     return Comparison(folder)
 
 

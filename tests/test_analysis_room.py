@@ -13,7 +13,7 @@ from support.synthetic_campaign import synthetic_campaign
 
 from hptune_bench.analysis import WorkloadAnalysis, analyse
 from hptune_bench.report import write_report
-from hptune_bench.store.results import Campaign
+from hptune_bench.store.results import Results
 
 TUNERS = ("untuned", "untuned_restarts", "manual_sweep", "random_search")
 NAME = "linear_regression"
@@ -21,7 +21,7 @@ SEEDS = np.arange(5) * 10.0
 """Seeds lie far apart, as splits of one data set do; only differences inside a seed count."""
 
 
-def campaign(steps: Mapping[str, float], noise: bool = True) -> Campaign:
+def campaign(steps: Mapping[str, float], noise: bool = True) -> Results:
     """Each tuner so many units of the noise above the seed's level."""
     made = synthetic_campaign(seeds=5, tuners=TUNERS, workloads=(NAME,), epochs=False, noise=noise)
     unit = 1.0
@@ -38,7 +38,7 @@ def campaign(steps: Mapping[str, float], noise: bool = True) -> Campaign:
     return dataclasses.replace(made, runs=runs, manifest=manifest)
 
 
-def found(made: Campaign) -> WorkloadAnalysis:
+def found(made: Results) -> WorkloadAnalysis:
     return analyse(made, quick=True).workloads[NAME]
 
 

@@ -26,7 +26,7 @@ from hptune_bench.analysis.ranks import ranks
 from hptune_bench.analysis.targets import targets
 from hptune_bench.analysis.verdict import comparison_sentence
 from hptune_bench.casestudy.effort import code_lines, efforts
-from hptune_bench.store.results import Campaign, read_campaign
+from hptune_bench.store.results import Results, read_results
 
 PRIMARY = ("random_search", "bayesian_optimization", "hyperband")
 SOME = ("manual_sweep", "untuned", "untuned_restarts", *PRIMARY)
@@ -34,7 +34,7 @@ ONE = ("linear_regression",)
 Scores = Mapping[tuple[str, str], np.ndarray]
 
 
-def with_scores(campaign: Campaign, scores: Scores) -> Campaign:
+def with_scores(campaign: Results, scores: Scores) -> Results:
     """The campaign with the test scores of these (workload, tuner) set by seed, at every trial."""
     runs, trials = campaign.runs.copy(), campaign.trials.copy()
     for (workload, tuner), values in scores.items():
@@ -214,11 +214,11 @@ def test_no_claim_without_its_test() -> None:
 
 
 @pytest.fixture(scope="module")
-def campaign() -> Campaign:
+def campaign() -> Results:
     return synthetic_campaign(seeds=6, epochs=False)
 
 
-def test_comparison_families(campaign: Campaign) -> None:
+def test_comparison_families(campaign: Results) -> None:
     for records in by_workload(campaign):
         table = frame(compare(records, 0.01))
         assert len(table) == 2 * math.comb(len(records.tuners), 2)
@@ -228,7 +228,7 @@ def test_comparison_families(campaign: Campaign) -> None:
         assert (table["p_holm"] >= table["p"] - 1e-12).all()
 
 
-def test_noise_margin_and_curse(campaign: Campaign) -> None:
+def test_noise_margin_and_curse(campaign: Results) -> None:
     records = by_workload(campaign)[0]
     found = noise(records)
     rows = campaign.noise[(campaign.noise["workload"] == records.name) & (campaign.noise["tuner"] == "")]
@@ -240,7 +240,7 @@ def test_noise_margin_and_curse(campaign: Campaign) -> None:
     assert found.retraining_gain_validation > 0
 
 
-def test_questions_find_what_the_generator_built_in(campaign: Campaign) -> None:
+def test_questions_find_what_the_generator_built_in(campaign: Results) -> None:
     regression, reviews = by_workload(campaign)
     found = {q.name: q for q in questions(regression, noise(regression).validation_sd)}
     assert list(found) == ["normalize", "neurons", "learning_rate", "optimizer"]
@@ -269,7 +269,7 @@ def test_levels_cover_each_value_once() -> None:
     assert table.set_index("level")["untuned"].to_dict() == {"True": True, "False": False}
 
 
-def test_importance_finds_the_living_and_the_dead_hyperparameter(campaign: Campaign) -> None:
+def test_importance_finds_the_living_and_the_dead_hyperparameter(campaign: Results) -> None:
     records = by_workload(campaign)[1]
     dead = records.trials.assign(
         validation=records.trials["configuration"].map(lambda c: -float(c.split(":")[-1][:-1]))
@@ -285,7 +285,7 @@ def test_importance_finds_the_living_and_the_dead_hyperparameter(campaign: Campa
     assert len(found.heat) == 100
 
 
-def test_targets_and_ecdf(campaign: Campaign) -> None:
+def test_targets_and_ecdf(campaign: Results) -> None:
     records = by_workload(campaign)[1]
     found = targets(records, campaign.manifest["best_known"][records.name]["test_score"])
     assert found is not None
@@ -300,7 +300,7 @@ def test_targets_and_ecdf(campaign: Campaign) -> None:
     assert (found.table.loc[found.table["tuner"] == "random_search", "speedup_random"].dropna() == 1).all()
 
 
-def test_ranks_need_families_for_a_critical_difference(campaign: Campaign) -> None:
+def test_ranks_need_families_for_a_critical_difference(campaign: Results) -> None:
     two = ranks(by_workload(campaign))
     assert two is not None
     assert two.families == 2
@@ -318,12 +318,12 @@ def test_ranks_need_families_for_a_critical_difference(campaign: Campaign) -> No
     assert many.diagram is not None
 
 
-def test_trap_of_the_random_points_is_on_the_first_page(campaign: Campaign) -> None:
+def test_trap_of_the_random_points_is_on_the_first_page(campaign: Results) -> None:
     found = [w for w in analyse(campaign, quick=True).warnings if w.key == "random_points" and w.first_page]
     assert any("At 10 trials" in w.text and "12 random points" in w.text for w in found)
 
 
-def test_copies_of_a_tuner_and_busy_machines_are_noticed(campaign: Campaign) -> None:
+def test_copies_of_a_tuner_and_busy_machines_are_noticed(campaign: Results) -> None:
     twin = campaign.trials[campaign.trials["tuner"] == "random_search"].assign(tuner="twin")
     runs = campaign.runs[campaign.runs["tuner"] == "random_search"].assign(
         tuner="twin", cpu_s=2.0, train_s=9.0, unspent=500
@@ -363,52 +363,52 @@ def test_the_effort_scripts_are_counted() -> None:
 # --- odd campaigns ---------------------------------------------------------------------------------------------------
 
 
-def only_trials(c: Campaign) -> Campaign:
+def only_trials(c: Results) -> Results:
     return dataclasses.replace(c, runs=c.runs.iloc[:0])
 
 
-def bare(c: Campaign) -> Campaign:
+def bare(c: Results) -> Results:
     empty = pd.DataFrame()
-    return Campaign(c.path, {}, empty, empty, empty, empty, empty)
+    return Results(c.path, {}, empty, empty, empty, empty, empty)
 
 
-def no_test(c: Campaign) -> Campaign:
+def no_test(c: Results) -> Results:
     return dataclasses.replace(c, **{k: getattr(c, k).assign(test_score=np.nan) for k in ("runs", "trials", "noise")})
 
 
-def nothing_found(c: Campaign) -> Campaign:
+def nothing_found(c: Results) -> Results:
     trials = c.trials.assign(status="diverged", score=np.inf, incumbent=False, test_score=np.nan)
     return dataclasses.replace(
         c, trials=trials, runs=c.runs.assign(best_score=np.inf, best_trial=np.nan, test_score=np.nan)
     )
 
 
-def half_done(c: Campaign) -> Campaign:
+def half_done(c: Results) -> Results:
     manifest = {**c.manifest, "planned_runs": 99, "finished_runs": 3, "status": "interrupted"}
     return dataclasses.replace(c, manifest=manifest, runs=c.runs.iloc[::2])
 
 
-def planned_only(c: Campaign) -> Campaign:
+def planned_only(c: Results) -> Results:
     return dataclasses.replace(c, runs=c.runs.iloc[:0], trials=pd.DataFrame(), noise=c.noise.iloc[:0])
 
 
-def no_trials(c: Campaign) -> Campaign:
+def no_trials(c: Results) -> Results:
     return dataclasses.replace(c, trials=pd.DataFrame())
 
 
-def nulls_in_the_manifest(c: Campaign) -> Campaign:
+def nulls_in_the_manifest(c: Results) -> Results:
     return dataclasses.replace(c, manifest=dict.fromkeys(c.manifest))
 
 
-def no_manifest(c: Campaign) -> Campaign:
+def no_manifest(c: Results) -> Results:
     return dataclasses.replace(c, manifest={})
 
 
-def damaged_json(c: Campaign) -> Campaign:
+def damaged_json(c: Results) -> Results:
     return dataclasses.replace(c, trials=c.trials.assign(configuration="{"))
 
 
-def missing_columns(c: Campaign) -> Campaign:
+def missing_columns(c: Results) -> Results:
     runs = c.runs.drop(columns=["stock_would_stop_at", "cpu_s", "wall_s", "reason"])
     return dataclasses.replace(c, runs=runs, trials=c.trials.drop(columns=["resumed_from", "tuner_s"]))
 
@@ -429,7 +429,7 @@ def missing_columns(c: Campaign) -> Campaign:
         nulls_in_the_manifest,
     ],
 )
-def test_odd_campaigns_are_analysed(odd: Callable[[Campaign], Campaign]) -> None:
+def test_odd_campaigns_are_analysed(odd: Callable[[Results], Results]) -> None:
     analysis = analyse(odd(synthetic_campaign(seeds=3, tuners=SOME, workloads=ONE, epochs=False)))
     assert 1 <= len(analysis.verdict) <= 5
     for workload in analysis.workloads.values():
@@ -473,7 +473,7 @@ def test_a_campaign_read_from_its_csv_files_gives_the_same_analysis(tmp_path: Pa
     (tmp_path / "manifest.json").write_text(json.dumps(campaign.manifest), encoding="utf-8")
     for name in ("runs", "trials", "noise", "stock_clock"):
         getattr(campaign, name).to_csv(tmp_path / f"{name}.csv", index=False)
-    kept, read = analyse(campaign), analyse(read_campaign(tmp_path))
+    kept, read = analyse(campaign), analyse(read_results(tmp_path))
     assert [s.text for s in read.verdict] == [s.text for s in kept.verdict]
     assert [w.text for w in read.warnings] == [w.text for w in kept.warnings]
     for name, workload in kept.workloads.items():

@@ -10,7 +10,7 @@ from test_campaign import call, run, write_benchmark
 
 from hptune_bench.analysis.side_by_side import side_by_side
 from hptune_bench.core.errors import UserError
-from hptune_bench.store.results import read_campaign
+from hptune_bench.store.results import read_results
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def changed(campaign, **columns):
 
 
 def test_scores_differences_and_ratios(made):
-    first = read_campaign(made / "out")
+    first = read_results(made / "out")
     second = changed(first, test_score=first.runs["test_score"] + 0.5, train_s=first.runs["train_s"] * 2)
     rows = side_by_side(first, second)
     assert [(row.workload, row.tuner, row.seeds) for row in rows] == [
@@ -41,7 +41,7 @@ def test_scores_differences_and_ratios(made):
 
 
 def test_a_failed_run_is_the_worst_and_an_interrupted_one_is_no_run(made):
-    first = read_campaign(made / "out")
+    first = read_results(made / "out")
     status = first.runs["status"].copy()
     status[first.runs["seed"] == 1] = "interrupted"
     status[first.runs["seed"] == 2] = "failed"
@@ -51,7 +51,7 @@ def test_a_failed_run_is_the_worst_and_an_interrupted_one_is_no_run(made):
 
 
 def test_other_benchmarks_are_refused(made):
-    first = read_campaign(made / "out")
+    first = read_results(made / "out")
     other = dataclasses.replace(first, manifest={**first.manifest, "name": "other"})
     with pytest.raises(UserError, match="benchmark 'other'"):
         side_by_side(first, other)

@@ -18,7 +18,7 @@ from hptune_bench.analysis.side_by_side import side_by_side
 from hptune_bench.analysis.statistics import MIN_SEEDS, median_interval, median_p
 from hptune_bench.analysis.verdict import comparison_sentence, word
 from hptune_bench.report import write_report
-from hptune_bench.store.results import Campaign
+from hptune_bench.store.results import Results
 
 NAME = "linear_regression"
 SEEDS = 30
@@ -28,7 +28,7 @@ def table_entry(draws: int) -> dict[str, object]:
     return {"file": f"{NAME}.parquet", "digest": "none", "definition": {"data_replicates": draws}}
 
 
-def replayed(draws: int, difference: Callable[[int, int], float], seeds: int = SEEDS) -> Campaign:
+def replayed(draws: int, difference: Callable[[int, int], float], seeds: int = SEEDS) -> Results:
     """A replay in which random search ends at the loop's score plus ``difference(draw, seed)``."""
     made = synthetic_campaign(
         seeds=seeds,

@@ -34,7 +34,7 @@ from hptune_bench.cli.main import app
 from hptune_bench.core.errors import UserError
 from hptune_bench.report import sections, style, text, write_report
 from hptune_bench.report.plots import canvas, curves
-from hptune_bench.store.results import Campaign, merge, took
+from hptune_bench.store.results import Results, merge, took
 
 TUNERS = (
     "manual_sweep",
@@ -47,12 +47,12 @@ TUNERS = (
 REPLACE = dataclasses.replace
 
 
-def fixed() -> Campaign:
+def fixed() -> Results:
     return synthetic_campaign(seeds=3, tuners=TUNERS, epochs=False)
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Campaign, Path]:
+def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
     campaign, out = fixed(), tmp_path_factory.mktemp("report")
     assert write_report([campaign], out) == out / "report.md"
     return campaign, out
@@ -73,7 +73,7 @@ FAMILIES = (
 )
 
 
-def test_every_figure_is_there_and_shows_something(report: tuple[Campaign, Path]) -> None:
+def test_every_figure_is_there_and_shows_something(report: tuple[Results, Path]) -> None:
     from matplotlib.image import imread
 
     _, out = report
@@ -97,7 +97,7 @@ def test_every_figure_is_there_and_shows_something(report: tuple[Campaign, Path]
         assert (out / "plots" / f"{name}.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 
-def test_sections_come_in_order_and_details_are_folded(report: tuple[Campaign, Path]) -> None:
+def test_sections_come_in_order_and_details_are_folded(report: tuple[Results, Path]) -> None:
     _, out = report
     page = (out / "report.md").read_text(encoding="utf-8")
     titles = [
@@ -119,7 +119,7 @@ def test_sections_come_in_order_and_details_are_folded(report: tuple[Campaign, P
     assert verdict.count("(simulated data)") == 1, "said once, not in every sentence"
 
 
-def test_simulated_data_is_called_so_everywhere(report: tuple[Campaign, Path]) -> None:
+def test_simulated_data_is_called_so_everywhere(report: tuple[Results, Path]) -> None:
     _, out = report
     for path in out.glob("plots/*review_sentiment.svg"):
         assert "simulated data" in path.read_text(encoding="utf-8"), path.name
@@ -146,7 +146,7 @@ def rows_of(page: str, heading: str) -> list[list[str]]:
     ]
 
 
-def test_the_main_table_can_be_recomputed_from_the_runs(report: tuple[Campaign, Path]) -> None:
+def test_the_main_table_can_be_recomputed_from_the_runs(report: tuple[Results, Path]) -> None:
     campaign, out = report
     page = (out / "report.md").read_text(encoding="utf-8").split("## The methods side by side")[1]
     by_label = {style.LOOKS[name].label: name for name in TUNERS}
@@ -172,7 +172,7 @@ def test_the_main_table_can_be_recomputed_from_the_runs(report: tuple[Campaign, 
         assert f"**{text.number(best[winner], 1)[:3]}" in line, "the best is in bold"
 
 
-def test_the_first_figure_ends_at_the_runs_best_scores(report: tuple[Campaign, Path]) -> None:
+def test_the_first_figure_ends_at_the_runs_best_scores(report: tuple[Results, Path]) -> None:
     campaign, out = report
     drawn = pd.read_csv(out / "plots" / "best-so-far.csv")
     for tuner in ("manual_sweep", "random_search", "bayesian_optimization", "hyperband"):
@@ -213,7 +213,7 @@ write_report([fixed()], Path(sys.argv[1]))
 """
 
 
-def test_a_rerun_in_another_process_writes_the_same_bytes(report: tuple[Campaign, Path], tmp_path: Path) -> None:
+def test_a_rerun_in_another_process_writes_the_same_bytes(report: tuple[Results, Path], tmp_path: Path) -> None:
     _, out = report
     here = Path(__file__).resolve().parent
     environment = {
@@ -263,7 +263,7 @@ class Reader(html.parser.HTMLParser):
             assert self.open.pop() == tag
 
 
-def pages(campaign: Campaign, out: Path, quick: bool = False) -> tuple[str, str]:
+def pages(campaign: Results, out: Path, quick: bool = False) -> tuple[str, str]:
     write_report([campaign], out, quick=quick)
     page = (out / "report.html").read_text(encoding="utf-8")
     assert Reader(page).open == []
@@ -370,7 +370,7 @@ def families_apart(manifest: dict[str, Any]) -> dict[str, Any]:
     return {**manifest, "workloads": {name: {**w, "family": name} for name, w in manifest["workloads"].items()}}
 
 
-def ranked_blocks(campaign: Campaign, found: Ranks) -> list[Any]:
+def ranked_blocks(campaign: Results, found: Ranks) -> list[Any]:
     analysis = REPLACE(analyse(campaign, quick=True), ranks=found)
     parts = sections.build(sections.context(campaign, analysis), quick=False)
     return list(next(part for part in parts if part.title == "Ranks").blocks)
@@ -423,7 +423,7 @@ def test_seconds_get_a_log_axis_where_searches_differ_tenfold() -> None:
 # --- merging -------------------------------------------------------------------------------------------------------
 
 
-def seeds_of(campaign: Campaign, *seeds: int) -> Campaign:
+def seeds_of(campaign: Results, *seeds: int) -> Results:
     frames = {}
     for name in ("runs", "trials", "epochs", "noise"):
         frame = getattr(campaign, name)

@@ -14,7 +14,7 @@ from support.synthetic_campaign import synthetic_campaign
 
 from hptune_bench.analysis import Analysis, analyse, seeds_needed
 from hptune_bench.report import write
-from hptune_bench.store.results import Campaign
+from hptune_bench.store.results import Results
 from hptune_bench.tabular.table import Table, configurations_of
 
 NAME = "linear_regression"
@@ -22,7 +22,7 @@ TUNERS = ("untuned", "manual_sweep", "random_search", "bayesian_optimization")
 TABLE = {"file": f"{NAME}.parquet", "digest": "none", "definition": {"data_replicates": 3}}
 
 
-def table_of(campaign: Campaign) -> Table:
+def table_of(campaign: Results) -> Table:
     """A table in the space of the synthetic campaign: the number of neurons decides, adam beats sgd, nothing fails."""
     levels = {
         "normalize": (False, True),
@@ -66,7 +66,7 @@ def few_resampled_campaigns() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def campaign() -> Campaign:
+def campaign() -> Results:
     made = synthetic_campaign(seeds=12, tuners=TUNERS, workloads=(NAME,), epochs=False)
     manifest = {**made.manifest, "workloads": {NAME: dict(made.manifest["workloads"][NAME])}}
     manifest["workloads"][NAME] |= {"data_label": "replayed", "table": TABLE}
@@ -74,7 +74,7 @@ def campaign() -> Campaign:
 
 
 @pytest.fixture(scope="module")
-def analysis(campaign: Campaign) -> Analysis:
+def analysis(campaign: Results) -> Analysis:
     return analyse(campaign, tables={NAME: table_of(campaign)})
 
 
@@ -110,7 +110,7 @@ def test_truth_about_each_tuner(analysis: Analysis) -> None:
     assert len(advised) == len(names) * (len(names) - 1) // 2
 
 
-def test_the_margin_comes_from_the_table_where_nothing_was_retrained(campaign: Campaign) -> None:
+def test_the_margin_comes_from_the_table_where_nothing_was_retrained(campaign: Results) -> None:
     bare = dataclasses.replace(campaign, noise=campaign.noise.iloc[:0])
     assert analyse(bare).workloads[NAME].noise.margin is None
     found = analyse(bare, tables={NAME: table_of(campaign)}).workloads[NAME].noise
@@ -133,7 +133,7 @@ def test_exact_answers(analysis: Analysis) -> None:
 
 
 def test_the_report_says_it_and_every_figure_says_replayed(
-    campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    campaign: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(write, "replayed", lambda _: {NAME: table_of(campaign)})
     report = write.write([campaign], tmp_path, quick=False).read_text(encoding="utf-8")
@@ -153,7 +153,7 @@ def test_the_report_says_it_and_every_figure_says_replayed(
             assert "replayed" in caption
 
 
-def test_without_its_table_the_report_says_so(campaign: Campaign, tmp_path: Path) -> None:
+def test_without_its_table_the_report_says_so(campaign: Results, tmp_path: Path) -> None:
     assert write.replayed(campaign) == {}
     found = analyse(campaign).workloads[NAME]
     assert found.truth is None

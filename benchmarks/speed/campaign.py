@@ -12,14 +12,14 @@ import argparse
 from pathlib import Path
 
 from benchmarks.speed.common import FOLDER, write
-from hptune_bench.store.results import read_campaign
+from hptune_bench.store.results import read_results
 
 MAIN_JOB = (Path("results/post"), Path("results/published/post"))
 
 
 def shares(folder: Path) -> list[dict[str, float | str]]:
     """One row per part: what, seconds, share of the capacity."""
-    campaign = read_campaign(folder)
+    campaign = read_results(folder)
     spent, runs = campaign.manifest["seconds"], campaign.runs
     capacity = spent["wall"] * campaign.manifest["workers"]
     selected = campaign.noise[campaign.noise["tuner"].notna()]

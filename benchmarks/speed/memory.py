@@ -19,7 +19,7 @@ from benchmarks.speed.common import FOLDER, write
 from hptune_bench.benchmark import validate
 from hptune_bench.cli.observers import PlainObserver
 from hptune_bench.execution.campaign import Campaign
-from hptune_bench.store.results import read_campaign
+from hptune_bench.store.results import read_results
 
 
 def watch(stop: threading.Event, peaks: dict[int, int]) -> None:
@@ -62,7 +62,7 @@ def main() -> None:
         finally:
             stop.set()
             watcher.join()
-        trials = read_campaign(Path(folder)).trials
+        trials = read_results(Path(folder)).trials
     row = {
         "trials": len(trials),
         "configurations": trials["configuration"].nunique(),

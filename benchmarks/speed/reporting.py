@@ -23,7 +23,7 @@ from pathlib import Path
 from tests.synthetic_campaign import synthetic_campaign
 
 from benchmarks.speed.common import FOLDER, write
-from hptune_bench.store.results import Campaign, read_campaign
+from hptune_bench.store.results import Results, read_results
 
 PUBLISHED = Path("results/published/post")
 
@@ -55,7 +55,7 @@ def measure(folder: Path, out: Path) -> tuple[float, float, float]:
 
 
 def row(what: str, folder: Path, repeats: int) -> dict[str, float | str]:
-    campaign: Campaign = read_campaign(folder)
+    campaign: Results = read_results(folder)
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as out:
         found = [measure(folder, Path(out)) for _ in range(repeats)]

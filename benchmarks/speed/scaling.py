@@ -14,7 +14,7 @@ from benchmarks.speed.common import FOLDER, write
 from hptune_bench.benchmark import Benchmark, validate
 from hptune_bench.cli.observers import PlainObserver
 from hptune_bench.execution.campaign import Campaign
-from hptune_bench.store.results import read_campaign
+from hptune_bench.store.results import read_results
 
 
 def definition(seeds: int, trainings: int) -> Benchmark:
@@ -45,7 +45,7 @@ def measure(seeds: int, trainings: int, workers: int) -> dict[str, float]:
             observer=PlainObserver(Console(quiet=True)),
         )
         campaign.run()
-        found = read_campaign(Path(folder))
+        found = read_results(Path(folder))
     runs = found.runs
     busy = runs["train_s"].sum() + runs["tuner_s"].sum()
     return {

@@ -22,7 +22,7 @@ from hptune_bench.analysis.tabular.truth import Truth, truth, with_table_noise
 from hptune_bench.analysis.targets import Targets, targets
 from hptune_bench.analysis.verdict import Judged, Sentence, overall_verdict, workload_verdict
 from hptune_bench.analysis.warnings import Warning, warnings
-from hptune_bench.store.results import Campaign
+from hptune_bench.store.results import Results
 from hptune_bench.tabular.table import Table
 
 QUICK_AXES: tuple[Axis, ...] = ("stock_s", "spent_epochs")
@@ -79,7 +79,7 @@ class Analysis:
     reasons: Mapping[str, str]
 
 
-def analyse(campaign: Campaign, quick: bool = False, tables: Mapping[str, Table] | None = None) -> Analysis:
+def analyse(campaign: Results, quick: bool = False, tables: Mapping[str, Table] | None = None) -> Analysis:
     """Everything the report needs. Odd campaigns (one tuner, one seed, unfinished, all runs failed, missing files) are
     no error: the parts that cannot be computed are None or empty, with a reason.
 
@@ -179,7 +179,7 @@ def _workload(records: Records, best_known: Mapping[str, Any], quick: bool, tabl
     )
 
 
-def _campaign_warnings(campaign: Campaign) -> list[Warning]:
+def _campaign_warnings(campaign: Results) -> list[Warning]:
     manifest = campaign.manifest
     found = [Warning("runner", "", str(text)) for text in manifest.get("warnings") or ()]
     planned, finished = manifest.get("planned_runs"), manifest.get("finished_runs")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hptune_bench.analysis.data_draws import shared_draws
 from hptune_bench.analysis.stock_clock import stock_seconds
-from hptune_bench.store.results import Campaign
+from hptune_bench.store.results import Results
 
 REFERENCES = ("manual_sweep", "manual_grid", "untuned", "untuned_restarts")
 """What tuners are compared with; the first is the post's own loop."""
@@ -97,7 +97,7 @@ def judging(workloads: Iterable[Records]) -> str:
     return f"{found.pop()} score" if len(found) == 1 else "test score (validation score where there is no test split)"
 
 
-def by_workload(campaign: Campaign) -> tuple[Records, ...]:
+def by_workload(campaign: Results) -> tuple[Records, ...]:
     """The campaign's workloads in the order of the manifest, then those that only the CSV files know."""
     abouts: dict[str, Mapping[str, Any]] = dict(campaign.manifest.get("workloads") or {})
     frames = [_with(frame, columns) for frame, columns in _sources(campaign)]
@@ -107,7 +107,7 @@ def by_workload(campaign: Campaign) -> tuple[Records, ...]:
     return tuple(_records(campaign, name, about, *frames) for name, about in abouts.items())
 
 
-def _sources(campaign: Campaign) -> list[tuple[pd.DataFrame, tuple[str, ...]]]:
+def _sources(campaign: Results) -> list[tuple[pd.DataFrame, tuple[str, ...]]]:
     return [
         (campaign.runs, RUN_COLUMNS),
         (campaign.trials, TRIAL_COLUMNS),
@@ -124,7 +124,7 @@ def _with(frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
 
 
 def _records(
-    campaign: Campaign,
+    campaign: Results,
     name: str,
     about: Mapping[str, Any],
     runs: pd.DataFrame,

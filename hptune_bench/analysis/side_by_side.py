@@ -10,7 +10,7 @@ import pandas as pd
 from hptune_bench.analysis.data_draws import over_data, shared_draws
 from hptune_bench.analysis.statistics import Interval, Paired, median, median_interval, paired, subtract
 from hptune_bench.core.errors import UserError
-from hptune_bench.store.results import Campaign
+from hptune_bench.store.results import Results
 
 CLOCKS = ("train_s", "tuner_s", "wall_s")
 KEYS = ["workload", "tuner", "seed"]
@@ -46,7 +46,7 @@ class SideBySide:
     ratios: dict[str, Ratio]
 
 
-def side_by_side(first: Campaign, second: Campaign) -> tuple[SideBySide, ...]:
+def side_by_side(first: Results, second: Results) -> tuple[SideBySide, ...]:
     """Every workload and tuner with a common finished seed, in the order of their names.
 
     Raises:
@@ -64,7 +64,7 @@ def side_by_side(first: Campaign, second: Campaign) -> tuple[SideBySide, ...]:
     )
 
 
-def _refuse_others(first: Campaign, second: Campaign) -> None:
+def _refuse_others(first: Results, second: Results) -> None:
     names = first.manifest["name"], second.manifest["name"]
     if names[0] != names[1]:
         raise UserError(
@@ -81,7 +81,7 @@ def _refuse_others(first: Campaign, second: Campaign) -> None:
                 )
 
 
-def _finished(campaign: Campaign) -> pd.DataFrame:
+def _finished(campaign: Results) -> pd.DataFrame:
     """Finished runs with the score that is compared."""
     runs = campaign.runs
     if runs.empty:

@@ -140,9 +140,9 @@ def report(
     It makes report.md, report.html, plots and tables; unfinished results do too, and the report says what is missing.
     """
     from hptune_bench.report import write_report
-    from hptune_bench.store.results import read_campaign
+    from hptune_bench.store.results import read_results
 
-    campaigns = [read_campaign(folder, epochs=False) for folder in folders]
+    campaigns = [read_results(folder, epochs=False) for folder in folders]
     # The first folder's own report stays what its own records give: that is what `verify` holds it against.
     target = out or (folders[0] if len(folders) == 1 else _merged_folder(folders))
     typer.echo(write_report(campaigns, target))
@@ -163,9 +163,9 @@ def _merged_folder(folders: list[Path]) -> Path:
 def show(folder: Folder) -> None:
     """Show standing, best configurations and models."""
     from hptune_bench.cli import screen
-    from hptune_bench.store.results import read_campaign
+    from hptune_bench.store.results import read_results
 
-    campaign = read_campaign(folder)
+    campaign = read_results(folder)
     console = screen.console()
     screen.standing(console, campaign)
     screen.best_configurations(console, campaign)
@@ -193,7 +193,7 @@ def verify(
         checks.append(check)
         screen.check(console, check)
     if rerun:
-        campaign = verify.read_campaign(folder)
+        campaign = verify.read_results(folder)
         screen.check(console, verify.check_environment(campaign))
         for check in verify.saved_models(folder, campaign):
             checks.append(check)
@@ -263,9 +263,9 @@ def compare(
     """
     from hptune_bench.analysis.side_by_side import side_by_side
     from hptune_bench.cli import screen
-    from hptune_bench.store.results import read_campaign
+    from hptune_bench.store.results import read_results
 
-    campaigns = [read_campaign(folder, epochs=False) for folder in (first, second)]
+    campaigns = [read_results(folder, epochs=False) for folder in (first, second)]
     screen.side_by_side(screen.console(), side_by_side(*campaigns))
 
 
@@ -469,9 +469,9 @@ def _after_round(console: Console, folder: Path, final: bool, report: bool) -> N
         return
     from hptune_bench.cli import screen
     from hptune_bench.report import write_report
-    from hptune_bench.store.results import read_campaign
+    from hptune_bench.store.results import read_results
 
-    campaign = read_campaign(folder, epochs=False)
+    campaign = read_results(folder, epochs=False)
     if not campaign.runs.empty:
         screen.standing(console, campaign)
         write_report([campaign], folder, quick=not final)

@@ -21,7 +21,7 @@ from hptune_bench.core.protocols import Workload
 from hptune_bench.core.space import describe
 from hptune_bench.lint.check import Finding
 from hptune_bench.report.text import clean
-from hptune_bench.store.results import Campaign
+from hptune_bench.store.results import Results
 from hptune_bench.verify.files import Check
 
 
@@ -50,7 +50,7 @@ def search_spaces(console: Console, workloads: Mapping[str, Workload]) -> None:
         console.print(table)
 
 
-def standing(console: Console, campaign: Campaign) -> None:
+def standing(console: Console, campaign: Results) -> None:
     """Every tuner's test score so far, and what the comparisons say."""
     from hptune_bench.analysis import analyse
     from hptune_bench.analysis.comparisons import FULL
@@ -77,7 +77,7 @@ def standing(console: Console, campaign: Campaign) -> None:
         console.print(Text(clean(f"- {sentence.text}")))
 
 
-def best_configurations(console: Console, campaign: Campaign, count: int = 10) -> None:
+def best_configurations(console: Console, campaign: Results, count: int = 10) -> None:
     """The best trials of each workload by validation score, and where its best model is kept."""
     for name, facts in campaign.manifest["workloads"].items():
         trials = campaign.trials

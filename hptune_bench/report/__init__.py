@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hptune_bench.store.results import Campaign
+    from hptune_bench.store.results import Results
 
 
-def write_report(campaigns: Sequence[Campaign], out: Path, quick: bool = False) -> Path:
+def write_report(campaigns: Sequence[Results], out: Path, quick: bool = False) -> Path:
     """Write the report of one or several campaigns of one benchmark.
 
     Args:

@@ -30,7 +30,7 @@ from hptune_bench.report import tables, text, truth
 from hptune_bench.report.blocks import Block, Code, Figure, Heading, Items, Prose, Section
 from hptune_bench.report.plots import curse, curves, pairs, space, times
 from hptune_bench.report.style import LOOKS, Look, looks
-from hptune_bench.store.results import Campaign, took
+from hptune_bench.store.results import Results, took
 
 FIRST_AXES: tuple[Axis, ...] = ("stock_s", "spent_epochs", "elapsed_s", "trials")
 """What the first figure is drawn against: the first of these that was recorded."""
@@ -48,7 +48,7 @@ class Context:
         looks: of every tuner of the campaign, in reporting order.
     """
 
-    campaign: Campaign
+    campaign: Results
     analysis: Analysis
     looks: dict[str, Look]
 
@@ -70,7 +70,7 @@ class Context:
         return wanted or self.searchers(found)[:6] or self.tuners(found)[:6]
 
 
-def context(campaign: Campaign, analysis: Analysis) -> Context:
+def context(campaign: Results, analysis: Analysis) -> Context:
     tuners = [name for found in analysis.workloads.values() for name in found.records.tuners]
     return Context(campaign, analysis, looks(tuners))
 

@@ -12,7 +12,7 @@ from hptune_bench.core.files import write_atomic
 from hptune_bench.report import page, sections, tables, text
 from hptune_bench.report.blocks import Block, Figure, Section, Table
 from hptune_bench.report.plots import canvas
-from hptune_bench.store.results import Campaign, merge
+from hptune_bench.store.results import Results, merge
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hptune_bench.tabular.table import Table as WorkloadTable
 
 
-def write(campaigns: Sequence[Campaign], out: Path, quick: bool) -> Path:
+def write(campaigns: Sequence[Results], out: Path, quick: bool) -> Path:
     """See ``report.write_report``."""
     campaign = merge(campaigns)
     ctx = sections.context(campaign, analyse(campaign, quick=quick, tables={} if quick else replayed(campaign)))
@@ -48,7 +48,7 @@ def write(campaigns: Sequence[Campaign], out: Path, quick: bool) -> Path:
     return report
 
 
-def replayed(campaign: Campaign) -> dict[str, WorkloadTable]:
+def replayed(campaign: Results) -> dict[str, WorkloadTable]:
     """The tables that the campaign's workloads were replayed from, as far as they are still at hand, unchanged."""
     from hptune_bench.tabular.table import digest, find_table, read_table
 

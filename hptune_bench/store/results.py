@@ -19,7 +19,7 @@ from hptune_bench.store.records import FORMULA, EpochRecord, NoiseRecord, RunRec
 
 
 @dataclass(frozen=True)
-class Campaign:
+class Results:
     """A results folder in memory. The frames have the columns of ``records``; absent files give empty frames.
 
     Attributes:
@@ -38,7 +38,7 @@ class Campaign:
     stock_clock: pd.DataFrame
 
 
-def read_campaign(path: Path, epochs: bool = True) -> Campaign:
+def read_results(path: Path, epochs: bool = True) -> Results:
     """Read a results folder.
 
     Args:
@@ -53,7 +53,7 @@ def read_campaign(path: Path, epochs: bool = True) -> Campaign:
         name: _read(path / f"{name}.csv", kind, manifest) if epochs or name != "epochs" else pd.DataFrame()
         for name, kind in _KINDS.items()
     }
-    return Campaign(path=path, manifest=manifest, **frames)
+    return Results(path=path, manifest=manifest, **frames)
 
 
 _KINDS: dict[str, type | None] = {
@@ -127,7 +127,7 @@ def _one_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def merge(campaigns: Sequence[Campaign]) -> Campaign:
+def merge(campaigns: Sequence[Results]) -> Results:
     """Campaigns of one benchmark as one: other seeds, tuners or workloads of the same definition.
 
     A run that several of them hold counts once, from the first that has it. The first manifest speaks for all; what
@@ -175,7 +175,7 @@ def merge(campaigns: Sequence[Campaign]) -> Campaign:
     spent = [seconds for campaign in campaigns if (seconds := took(campaign.manifest)) is not None]
     if len(spent) == len(campaigns):
         manifest["took_s"] = sum(spent)
-    return Campaign(path=first.path, manifest=manifest, stock_clock=clocks[0] if clocks else pd.DataFrame(), **frames)
+    return Results(path=first.path, manifest=manifest, stock_clock=clocks[0] if clocks else pd.DataFrame(), **frames)
 
 
 def _missing_runs(manifest: dict[str, Any]) -> int:
@@ -194,7 +194,7 @@ def took(manifest: dict[str, Any]) -> float | None:
         return None
 
 
-def _same_workloads(first: Campaign, other: Campaign, known: dict[str, Any]) -> None:
+def _same_workloads(first: Results, other: Results, known: dict[str, Any]) -> None:
     for name, about in (other.manifest.get("workloads") or {}).items():
         if name in known and known[name].get("fingerprint") != about.get("fingerprint"):
             raise UserError(

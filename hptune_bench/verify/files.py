@@ -31,7 +31,7 @@ from hptune_bench.execution.setup import JournalMismatch, RunSetup
 from hptune_bench.store import collect, journal
 from hptune_bench.store.journal import Contents, Entry
 from hptune_bench.store.layout import RunId
-from hptune_bench.store.results import Campaign, read_campaign
+from hptune_bench.store.results import Results, read_results
 
 Status = Literal["ok", "differs", "not checked"]
 
@@ -59,7 +59,7 @@ def check_files(folder: Path, *, report: bool = True) -> Iterator[Check]:
     Raises:
         UserError: the folder is no results folder.
     """
-    campaign = read_campaign(folder)
+    campaign = read_results(folder)
     yield _checksums(folder, campaign)
     yield from _invariants(campaign)
     yield _tables(folder, definition_of(campaign))
@@ -67,7 +67,7 @@ def check_files(folder: Path, *, report: bool = True) -> Iterator[Check]:
         yield _report(folder, campaign)
 
 
-def definition_of(campaign: Campaign) -> Benchmark:
+def definition_of(campaign: Results) -> Benchmark:
     """The benchmark that a results folder says it ran.
 
     Raises:
@@ -85,7 +85,7 @@ def _without_none(value: Any) -> Any:
     return [_without_none(item) for item in value] if isinstance(value, list) else value
 
 
-def _checksums(folder: Path, campaign: Campaign) -> Check:
+def _checksums(folder: Path, campaign: Results) -> Check:
     listed: Mapping[str, str] = campaign.manifest.get("files") or {}
     if not listed:
         return Check("checksums", "not checked", "the manifest lists no files: the campaign is unfinished")
@@ -100,7 +100,7 @@ def _checksums(folder: Path, campaign: Campaign) -> Check:
     return Check("checksums", "ok", f"{len(listed)} files are what the manifest says")
 
 
-def _invariants(campaign: Campaign) -> Iterator[Check]:
+def _invariants(campaign: Results) -> Iterator[Check]:
     """What must hold between the rows, whatever the journals say."""
     runs, trials, epochs = campaign.runs, campaign.trials, campaign.epochs
     if runs.empty or trials.empty:
@@ -202,7 +202,7 @@ def _tables(folder: Path, benchmark: Benchmark) -> Check:
     )
 
 
-def _report(folder: Path, campaign: Campaign) -> Check:
+def _report(folder: Path, campaign: Results) -> Check:
     from hptune_bench.report import write_report
 
     if not (folder / "report.md").exists():
@@ -222,7 +222,7 @@ def _digest(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
-def check_environment(campaign: Campaign) -> Check:
+def check_environment(campaign: Results) -> Check:
     """What differs between the machine that made the results and this one; a difference is no failure."""
     then: Mapping[str, Any] = campaign.manifest.get("environment", {})
     passing = {"load average at the start", "commit", "uncommitted changes"}
@@ -250,7 +250,7 @@ class _Repeat:
             evaluate(request["configuration"], request["epochs"], request["resume"], request["restart"])
 
 
-def sample(campaign: Campaign, count: int | None) -> list[RunId]:
+def sample(campaign: Results, count: int | None) -> list[RunId]:
     """The runs to do again: all finished ones, or a seeded random sample of them."""
     runs = campaign.runs
     finished = sorted(RunId(row.workload, row.tuner, row.seed) for row in _rows(runs) if row.status == "done")
@@ -259,7 +259,7 @@ def sample(campaign: Campaign, count: int | None) -> list[RunId]:
     return sorted(random.Random(0).sample(finished, count))
 
 
-def rerun(folder: Path, campaign: Campaign, runs: Iterable[RunId]) -> Iterator[tuple[Check, Check]]:
+def rerun(folder: Path, campaign: Results, runs: Iterable[RunId]) -> Iterator[tuple[Check, Check]]:
     """The ask check and the train check of each run. Imports TensorFlow; trains everything that the runs trained.
 
     Raises:
@@ -293,7 +293,7 @@ def rerun(folder: Path, campaign: Campaign, runs: Iterable[RunId]) -> Iterator[t
         yield _ask(setup, contents, benchmark.tuner_options.get(run.tuner, {})), _train(setup, contents)
 
 
-def saved_models(folder: Path, campaign: Campaign) -> Iterator[Check]:
+def saved_models(folder: Path, campaign: Results) -> Iterator[Check]:
     """The best model of each workload, loaded in Keras' safe mode, against the test scores that it is said to have.
 
     Raises:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from hptune_bench.core.space import canonical
 from hptune_bench.store.records import EpochRecord, NoiseRecord, RunRecord, TrialRecord
-from hptune_bench.store.results import Campaign
+from hptune_bench.store.results import Results
 
 ALL_TUNERS = (
     "manual_sweep",
@@ -153,7 +153,7 @@ def synthetic_campaign(
     stock_clock: bool = True,
     epochs: bool = True,
     random_seed: int = 0,
-) -> Campaign:
+) -> Results:
     """A finished campaign.
 
     Args:
@@ -188,7 +188,7 @@ def synthetic_campaign(
     epoch_frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     if len(epoch_frame):
         _complete(epoch_frame, EpochRecord)
-    return Campaign(
+    return Results(
         path=Path("results/synthetic"),
         manifest=_manifest(toys, tuners, seeds, runs),
         runs=runs,

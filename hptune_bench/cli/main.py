@@ -147,7 +147,7 @@ def report(
     target = out or (folders[0] if len(folders) == 1 else _merged_folder(folders))
     typer.echo(write_report(campaigns, target))
     if len(folders) == 1 and target == folders[0] and campaigns[0].manifest["files"]:
-        from hptune_bench.execution.campaign import renew_report_checksums
+        from hptune_bench.store.folder import renew_report_checksums
 
         renew_report_checksums(target, campaigns[0].manifest)
 

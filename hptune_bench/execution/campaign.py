@@ -6,9 +6,7 @@ import contextlib
 import dataclasses
 import datetime
 import errno
-import hashlib
 import json
-import shutil
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +18,6 @@ from hptune_bench import __version__, registry
 from hptune_bench.benchmark import Benchmark, WorkloadEntry, expand
 from hptune_bench.core.environment import TRAINING_PACKAGES, environment, versions
 from hptune_bench.core.errors import UserError
-from hptune_bench.core.files import write_atomic
 from hptune_bench.core.fingerprint import fingerprint, settings
 from hptune_bench.core.protocols import Workload
 from hptune_bench.execution.executors.inline import InlineExecutor
@@ -30,12 +27,13 @@ from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.retrain import lost_retraining
 from hptune_bench.execution.setup import MAX_DEATHS
 from hptune_bench.lint import check
-from hptune_bench.store import collect, journal
+from hptune_bench.store import collect, journal, layout
 from hptune_bench.store import findings as remarks
 from hptune_bench.store import weights as states
+from hptune_bench.store.folder import checksums, discard
 from hptune_bench.store.layout import RunId
 from hptune_bench.store.lock import locked
-from hptune_bench.store.manifest import read_manifest
+from hptune_bench.store.manifest import read_manifest, write_manifest
 from hptune_bench.tabular import table as tables
 from hptune_bench.training.replay import fitting
 from hptune_bench.tuners.expert import checksum
@@ -228,7 +226,7 @@ class Campaign:
         try:
             contents = journal.read(path)
         except journal.JournalDamaged as damage:
-            path.replace(path.with_suffix(".damaged"))
+            path.replace(layout.damaged_path(path))
             states.discard(path)
             self._note(f"{damage.what}; the run is done again, the damaged journal is kept beside it as .damaged")
             return journal.read(path)
@@ -272,7 +270,7 @@ class Campaign:
             self._definitions_now = definitions = self._definitions()
             done = self._check_folder(definitions)
             with contextlib.suppress(UserError):  # none yet, or a damaged one, which this command writes again
-                self._earlier = read_manifest(self.folder / "manifest.json")
+                self._earlier = read_manifest(self.folder / layout.MANIFEST)
             for path in self._beside():
                 self._intact(path)
             self.observer.planned(self.runs, done)
@@ -297,7 +295,7 @@ class Campaign:
     def _beside(self) -> Iterator[Path]:
         """Journals that the tables are made from and that are no planned run's."""
         for name in self.workloads:
-            yield self.folder / collect.noise_path(name)
+            yield self.folder / layout.noise_path(name)
         for run in set(self._all_runs()) - set(self.runs):
             yield self.folder / run.path
 
@@ -306,7 +304,7 @@ class Campaign:
         self._executor = (
             InlineExecutor(callbacks)
             if self.inline
-            else LocalExecutor(self.workers, self.folder / "logs", callbacks, self.benchmark.trial_timeout)
+            else LocalExecutor(self.workers, self.folder / layout.LOGS, callbacks, self.benchmark.trial_timeout)
         )
         if self._interrupts.count:
             self._executor.stop()  # the signal came before there was anything to stop
@@ -325,15 +323,15 @@ class Campaign:
         extra: list[Task] = []
         for name in entries:
             if self.benchmark.noise_repeats and self._trains:
-                path = collect.noise_path(name)
+                path = layout.noise_path(name)
                 held = len(journal.read(self.folder / path).of_kind("retraining"))
                 if held < self.benchmark.noise_repeats:
                     repeats = self.benchmark.noise_repeats
                     extra.append(self._task("noise", name, definitions, tuner="", seed=1, path=path, repeats=repeats))
-            path = remarks.check_path(name)
+            path = layout.check_path(name)
             if self._trains and not (self.folder / path).exists():
                 extra.append(self._task("check", name, definitions, tuner="", seed=1, path=path))
-            path = collect.stock_clock_path(name)
+            path = layout.stock_clock_path(name)
             if self.benchmark.stock_clock and self._trains and not (self.folder / path).exists():
                 extra.append(self._task("stock_clock", name, definitions, tuner="", seed=1, path=path))
         return first + extra + runs[len(first) :]
@@ -364,7 +362,7 @@ class Campaign:
             if best is None:
                 continue
             run, entry = best
-            if (self.folder / run.path).with_suffix(".best.npz").exists():
+            if layout.best_weights_path(self.folder / run.path).exists():
                 configuration = entry["request"]["configuration"]
                 more = {"tuner": run.tuner, "seed": run.seed, "path": run.path, "configuration": configuration}
                 tasks.append(self._task("model", name, definitions, **more))
@@ -508,7 +506,7 @@ class Campaign:
         )
         if not summary.missing:
             for run in self.runs:
-                (self.folder / run.path).with_suffix(".best.npz").unlink(missing_ok=True)
+                layout.best_weights_path(self.folder / run.path).unlink(missing_ok=True)
         status = "interrupted" if summary.missing else "finished"
         manifest = self._write_manifest(status)
         with self._timed("tables and report"):
@@ -572,7 +570,7 @@ class Campaign:
             if best is not None:
                 run, trial = best
                 best_models[name] = {
-                    "file": f"models/{name}.keras" if (self.folder / "models" / f"{name}.keras").exists() else None,
+                    "file": layout.model_path(name) if (self.folder / layout.model_path(name)).exists() else None,
                     "tuner": run.tuner,
                     "seed": run.seed,
                     "trial": trial["trial"],
@@ -644,47 +642,6 @@ def _disk_errors(folder: Path) -> Iterator[None]:
             f"{error.filename or folder}: cannot be written ({error.strerror}); mend that and give the same command "
             "to go on"
         ) from None
-
-
-def discard(folder: Path) -> None:
-    """Empty a results folder, after making sure that it is one.
-
-    Raises:
-        UserError: the folder has files but no manifest: it is not ours to empty.
-    """
-    entries = [path for path in folder.iterdir() if path.name != ".lock"]
-    if entries and not (folder / "manifest.json").exists():
-        raise UserError(
-            f"{folder}: is no results folder (no manifest.json), so --fresh does not empty it; give another"
-        )
-    for path in entries:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    write_atomic(folder / "manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n")
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a results folder but the manifest itself, the lock, logs and temporary states."""
-    sums = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        passing = path.name.startswith(".") or name.startswith("logs/") or ".state/" in name or name.endswith(".npz")
-        if path.is_file() and name != "manifest.json" and not passing:
-            sums[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return sums
-
-
-def renew_report_checksums(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Put the checksums of a report written anew into the manifest; those of all other files stay what they were."""
-    ours = ("report.md", "report.html", "plots/", "tables/")
-    kept = {name: digest for name, digest in manifest["files"].items() if not name.startswith(ours)}
-    made = {name: digest for name, digest in checksums(folder).items() if name.startswith(ours)}
-    write_manifest(folder, {**manifest, "files": dict(sorted({**kept, **made}.items()))})
 
 
 def _difference(folder: Path, run: RunId, key: str, was: Any, now: Any) -> str:

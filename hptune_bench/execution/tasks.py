@@ -28,7 +28,7 @@ from hptune_bench.execution.setup import CannotWrite, Interrupted, JournalMismat
 from hptune_bench.store import findings as remarks
 from hptune_bench.store import journal
 from hptune_bench.store import weights as states
-from hptune_bench.store.layout import RunId
+from hptune_bench.store.layout import RunId, model_path
 from hptune_bench.tabular import shards
 
 Send = Callable[[Mapping[str, Any]], None]
@@ -154,7 +154,7 @@ def _model(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, An
     data = trainer.data(seeds.data_seed(workload.family, task["seed"]))
     model = workload.build(task["configuration"], workload.prepare(task["configuration"], data))
     model.set_weights(weights)
-    target = folder / "models" / f"{task['workload']}.keras"
+    target = folder / model_path(task["workload"])
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.tmp.keras")
     model.save(temporary)

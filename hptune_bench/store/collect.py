@@ -23,7 +23,7 @@ from hptune_bench.core.protocols import Direction
 from hptune_bench.core.space import canonical
 from hptune_bench.store import journal
 from hptune_bench.store.journal import Contents, Entry, JournalDamaged
-from hptune_bench.store.layout import RunId, noise_path, stock_clock_path
+from hptune_bench.store.layout import CSVS, RUNS, RunId, noise_path, stock_clock_path
 from hptune_bench.store.records import FORMULA, EpochRecord, NoiseRecord, RunRecord, TrialRecord, row
 from hptune_bench.tuners import built_in
 from hptune_bench.tuners.stock_rule import stock_would_stop_at
@@ -48,7 +48,7 @@ def found_runs(folder: Path, workloads: Iterable[str]) -> list[RunId]:
     """Every run of these workloads that has a journal in the folder."""
     found = []
     for name in workloads:
-        for path in (folder / "runs" / name).glob("*/s*.jsonl"):
+        for path in (folder / RUNS / name).glob("*/s*.jsonl"):
             if match := _JOURNAL.fullmatch(path.name):
                 run = RunId(name, path.parent.name, int(match[1]))
                 if path.name == Path(run.path).name:
@@ -65,8 +65,7 @@ def collect(folder: Path, runs: Iterable[RunId], workloads: Mapping[str, Describ
         journal.JournalDamaged: a journal is not intact.
     """
     with contextlib.ExitStack() as stack:
-        names = ("runs.csv", "trials.csv", "epochs.csv", "noise.csv", "stock_clock.csv")
-        csvs = {name: stack.enter_context(_Csv()) for name in names}
+        csvs = {name: stack.enter_context(_Csv()) for name in CSVS}
         for run in sorted(set(runs)):
             contents = journal.read(folder / run.path)
             if not contents.entries:

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+LOCK = ".lock"
+LOGS = "logs"
+RUNS, NOISE, STOCK_CLOCK = "runs", "noise", "stock_clock"
+CSVS = ("runs.csv", "trials.csv", "epochs.csv", "noise.csv", "stock_clock.csv")
+"""The tables that are made from the journals."""
+REPORT, PAGE = "report.md", "report.html"
+PLOTS, TABLES = "plots", "tables"
 
 
 @dataclass(frozen=True, order=True)
@@ -15,8 +25,8 @@ class RunId:
 
     @property
     def path(self) -> str:
-        """Its journal, relative to the results folder: a pure function of what it is."""
-        return f"runs/{self.workload}/{self.tuner}/s{self.seed:02d}.jsonl"
+        """Its journal, relative to the results folder."""
+        return f"{RUNS}/{self.workload}/{self.tuner}/s{self.seed:02d}.jsonl"
 
     def __str__(self) -> str:
         return f"{self.workload} / {self.tuner} / seed {self.seed}"
@@ -24,14 +34,46 @@ class RunId:
 
 def noise_path(workload: str) -> str:
     """Journal of the untuned configuration's retrainings, relative to the results folder."""
-    return f"noise/{workload}.jsonl"
+    return f"{NOISE}/{workload}.jsonl"
 
 
 def stock_clock_path(workload: str) -> str:
     """The measured cost of stock Keras, relative to the results folder."""
-    return f"stock_clock/{workload}.json"
+    return f"{STOCK_CLOCK}/{workload}.json"
 
 
 def check_path(workload: str) -> str:
     """The findings of the check of a workload, relative to the results folder."""
     return f"checks/{workload}.json"
+
+
+def model_path(workload: str) -> str:
+    """The best model of a workload, relative to the results folder."""
+    return f"models/{workload}.keras"
+
+
+def states_folder(journal: Path) -> Path:
+    """Where the states of a run's trials are kept while it goes on."""
+    return journal.with_suffix(".state")
+
+
+def best_weights_path(journal: Path) -> Path:
+    """Where the weights of a run's incumbent are kept until its model is saved."""
+    return journal.with_suffix(".best.npz")
+
+
+def damaged_path(journal: Path) -> Path:
+    """Where a journal is put that is not intact."""
+    return journal.with_suffix(".damaged")
+
+
+def of_report(name: str) -> bool:
+    """Whether a file, named relative to the results folder, is one that a report writes."""
+    return name.startswith((REPORT, PAGE, f"{PLOTS}/", f"{TABLES}/"))
+
+
+def lasting(name: str) -> bool:
+    """Whether a file, named relative to the results folder, is a result: neither the manifest, which lists them, nor a
+    lock, a log, a half-written file or a temporary state."""
+    hidden = name.rpartition("/")[2].startswith(".")
+    return not (hidden or name == MANIFEST or name.startswith(f"{LOGS}/") or ".state/" in name or name.endswith(".npz"))

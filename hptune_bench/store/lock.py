@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hptune_bench.core.errors import UserError
+from hptune_bench.store.layout import LOCK
 
 
 @contextlib.contextmanager
@@ -18,7 +19,7 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         UserError: another process holds it (it is named), or the folder cannot be written.
     """
-    path = folder / ".lock"
+    path = folder / LOCK
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stream = path.open("a+", encoding="utf-8")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from hptune_bench.core.errors import UserError
+from hptune_bench.core.files import write_atomic
 from hptune_bench.core.names import safe_name
+from hptune_bench.store.layout import MANIFEST
 
 MAX_BYTES = 64 * 2**20
 _Name = Annotated[str, AfterValidator(safe_name)]
@@ -133,3 +136,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if missing:
         raise UserError(f"{path}: key 'workloads' lacks {missing[0]!r}; run the benchmark again or restore the file")
     return manifest
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    write_atomic(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n")

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from hptune_bench.core.errors import UserError
+from hptune_bench.store.layout import MANIFEST
 from hptune_bench.store.manifest import read_manifest
 from hptune_bench.store.records import FORMULA, EpochRecord, NoiseRecord, RunRecord, TrialRecord
 
@@ -48,7 +49,7 @@ def read_results(path: Path, epochs: bool = True) -> Results:
     Raises:
         UserError: the folder or its manifest is missing or damaged.
     """
-    manifest = read_manifest(path / "manifest.json")
+    manifest = read_manifest(path / MANIFEST)
     frames = {
         name: _read(path / f"{name}.csv", kind, manifest) if epochs or name != "epochs" else pd.DataFrame()
         for name, kind in _KINDS.items()

@@ -11,25 +11,17 @@ import numpy as np
 
 from hptune_bench.core.files import write_atomic
 from hptune_bench.core.protocols import State
-
-
-def _folder(journal: Path) -> Path:
-    return journal.with_suffix(".state")
-
-
-def best_weights_path(journal: Path) -> Path:
-    """Where the weights of a run's incumbent are kept."""
-    return journal.with_suffix(".best.npz")
+from hptune_bench.store.layout import best_weights_path, states_folder
 
 
 def save(journal: Path, trial: int, state: State) -> None:
     """Keep a trial's state, whole or not at all, before its journal line is written."""
-    write_atomic(_folder(journal) / f"{trial}.npz", _packed(dict(state)))
+    write_atomic(states_folder(journal) / f"{trial}.npz", _packed(dict(state)))
 
 
 def load(journal: Path, trial: int) -> State | None:
     """A trial's state; None where the trial left none."""
-    return _unpacked(_folder(journal) / f"{trial}.npz")
+    return _unpacked(states_folder(journal) / f"{trial}.npz")
 
 
 def save_weights(journal: Path, weights: Sequence[np.ndarray]) -> None:
@@ -45,7 +37,7 @@ def load_weights(journal: Path) -> list[np.ndarray] | None:
 
 def discard(journal: Path) -> None:
     """Delete the states of a run that has ended."""
-    shutil.rmtree(_folder(journal), ignore_errors=True)
+    shutil.rmtree(states_folder(journal), ignore_errors=True)
 
 
 def _packed(arrays: dict[str, np.ndarray]) -> bytes:

@@ -24,21 +24,19 @@ from hptune_bench.core import seeds
 from hptune_bench.core.environment import environment
 from hptune_bench.core.errors import Failure, UserError, attempt
 from hptune_bench.core.protocols import Evaluate, Problem, Trainer
-from hptune_bench.execution.campaign import checksums
 from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.run import conduct
 from hptune_bench.execution.setup import JournalMismatch, RunSetup
 from hptune_bench.store import collect, journal
+from hptune_bench.store.folder import checksums
 from hptune_bench.store.journal import Contents, Entry
-from hptune_bench.store.layout import RunId
+from hptune_bench.store.layout import CSVS, NOISE, REPORT, RUNS, STOCK_CLOCK, RunId, model_path
 from hptune_bench.store.results import Results, read_results
 
 Status = Literal["ok", "differs", "not checked"]
 
 TOLERANCE = 1e-3
 """Relative difference of a loss up to which a trial on another processor or version is called equivalent."""
-
-TABLES = ("runs.csv", "trials.csv", "epochs.csv", "noise.csv", "stock_clock.csv")
 
 
 @dataclass(frozen=True)
@@ -186,7 +184,7 @@ def _tables(folder: Path, benchmark: Benchmark) -> Check:
         described[entry.name] = collect.Described(workload.objective, workload.direction, workload.metrics)
     with tempfile.TemporaryDirectory() as other:
         target = Path(other)
-        for name in ("runs", "noise", "stock_clock"):
+        for name in (RUNS, NOISE, STOCK_CLOCK):
             if (folder / name).exists():
                 (target / name).symlink_to((folder / name).resolve(), target_is_directory=True)
         try:
@@ -194,18 +192,16 @@ def _tables(folder: Path, benchmark: Benchmark) -> Check:
         except UserError as damage:
             what = damage.what if isinstance(damage, journal.JournalDamaged) else str(damage)
             return Check("tables from journals", "differs", what.replace(str(target), str(folder)))
-        for name in TABLES:
+        for name in CSVS:
             if _digest(folder / name) != _digest(target / name):
                 return Check("tables from journals", "differs", f"{name} is not what the journals give")
-    return Check(
-        "tables from journals", "ok", f"{', '.join(name for name in TABLES if (folder / name).exists())} agree"
-    )
+    return Check("tables from journals", "ok", f"{', '.join(name for name in CSVS if (folder / name).exists())} agree")
 
 
 def _report(folder: Path, campaign: Results) -> Check:
     from hptune_bench.report import write_report
 
-    if not (folder / "report.md").exists():
+    if not (folder / REPORT).exists():
         return Check("report from tables", "not checked", "there is no report yet")
     with tempfile.TemporaryDirectory() as other:
         target = Path(other)
@@ -308,7 +304,7 @@ def saved_models(folder: Path, campaign: Results) -> Iterator[Check]:
     best_models: Mapping[str, Any] = campaign.manifest.get("best_models") or {}
     for entry in definition_of(campaign).workloads:
         best = best_models.get(entry.name) or {}
-        path = folder / "models" / f"{entry.name}.keras"
+        path = folder / model_path(entry.name)
         if not best.get("file") or not path.exists():
             continue
         workload = registry.make_workload(entry.name, entry.options)

@@ -63,7 +63,6 @@ LONG_MODULES: set[str] = {
     "lint/check.py",
     "report/sections.py",
     "report/tables.py",
-    "store/collect.py",
     "tabular/table.py",
     "training/compiled.py",
     "verify/files.py",

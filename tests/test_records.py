@@ -10,8 +10,17 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hptune_bench.store.collect import best_of, to_csv
+from hptune_bench.store.collect import best_of
+from hptune_bench.store.csv import CsvFile
 from hptune_bench.store.records import EpochRecord, NoiseRecord, RunRecord, TrialRecord, dictionary
+
+
+def to_csv(rows):
+    with CsvFile() as table:
+        table.add(rows)
+        buffer = io.StringIO()
+        table.write(buffer)
+        return buffer.getvalue()
 
 
 def test_the_documentation_has_every_column_as_the_code_has_it():

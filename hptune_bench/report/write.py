@@ -12,6 +12,7 @@ from hptune_bench.core.files import write_atomic
 from hptune_bench.report import page, sections, tables, text
 from hptune_bench.report.blocks import Block, Figure, Section, Table
 from hptune_bench.report.plots import canvas
+from hptune_bench.store.csv import disarmed
 from hptune_bench.store.results import Results, merge
 
 if TYPE_CHECKING:
@@ -89,9 +90,18 @@ def _lead(ctx: sections.Context) -> str:
 def csv(frame: pd.DataFrame) -> str:
     """A frame as CSV; words that a spreadsheet would run as a formula get an apostrophe in front."""
     words = frame.select_dtypes(include=["object", "string"]).columns
-    safe = frame.assign(**{name: frame[name].map(_harmless) for name in words}) if len(words) else frame
+    safe = (
+        frame.assign(
+            **{
+                name: frame[name].map(lambda entry: disarmed(entry) if isinstance(entry, str) else entry)
+                for name in words
+            }
+        )
+        if len(words)
+        else frame
+    )
     return str(safe.to_csv(index=False, lineterminator="\n"))
 
 
-def _harmless(entry: object) -> object:
-    return f"'{entry}" if isinstance(entry, str) and entry[:1] in ("=", "+", "-", "@", "\t", "\r") else entry
+def _safe(entry: object) -> object:
+    return disarmed(entry) if isinstance(entry, str) else entry

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import functools
 import io
-import itertools
 import json
 import math
 import re
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.files import open_atomic
 from hptune_bench.core.protocols import Direction
 from hptune_bench.core.space import canonical
 from hptune_bench.store import journal
+from hptune_bench.store.csv import CsvFile
 from hptune_bench.store.journal import Contents, Entry, JournalDamaged
 from hptune_bench.store.layout import CSVS, RUNS, RunId, noise_path, stock_clock_path
-from hptune_bench.store.records import FORMULA, EpochRecord, NoiseRecord, RunRecord, TrialRecord, row
+from hptune_bench.store.records import EpochRecord, NoiseRecord, RunRecord, TrialRecord, row
 from hptune_bench.tuners import built_in
 from hptune_bench.tuners.stock_rule import stock_would_stop_at
 
@@ -65,7 +61,7 @@ def collect(folder: Path, runs: Iterable[RunId], workloads: Mapping[str, Describ
         journal.JournalDamaged: a journal is not intact.
     """
     with contextlib.ExitStack() as stack:
-        csvs = {name: stack.enter_context(_Csv()) for name in CSVS}
+        csvs = {name: stack.enter_context(CsvFile()) for name in CSVS}
         for run in sorted(set(runs)):
             contents = journal.read(folder / run.path)
             if not contents.entries:
@@ -275,95 +271,3 @@ def retrainings(workload: str, tuner: str, seed: int, contents: Contents) -> Ite
             test_score=entry["test_score"],
             test=entry["test"],
         )
-
-
-def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Rows as CSV. Columns that only some rows have stand where the first of them has them, empty elsewhere.
-
-    Text that a spreadsheet would take for a formula gets an apostrophe in front; control characters become spaces.
-    """
-    with _Csv() as table:
-        table.add(rows)
-        buffer = io.StringIO()
-        table.write(buffer)
-        return buffer.getvalue()
-
-
-class _Csv:
-    """Rows on their way to a CSV file, kept on the disk: a thousand runs have millions of epochs.
-
-    Which columns there are is known when the last row has come. Rows are kept with the columns of their own, and only
-    where these differ they are read again.
-    """
-
-    def __init__(self) -> None:
-        self._spool = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115 - closed by __exit__
-        self._writer = csv.writer(self._spool, lineterminator="\n")
-        self._kinds: list[tuple[tuple[str, ...], int]] = []
-
-    def __enter__(self) -> _Csv:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._spool.close()
-
-    @property
-    def empty(self) -> bool:
-        return not self._kinds
-
-    def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        for entry in rows:
-            names = tuple(entry)
-            if self._kinds and self._kinds[-1][0] == names:
-                self._kinds[-1] = names, self._kinds[-1][1] + 1
-            else:
-                self._kinds.append((names, 1))
-            # Numbers first, and each kind of text once: this is what collecting a large campaign spends its time on.
-            self._writer.writerow(
-                [
-                    value if type(value) is int or (type(value) is float and value == value) else _cell(value)
-                    for value in entry.values()
-                ]
-            )
-
-    def write(self, out: TextIO) -> None:
-        """The header and all rows."""
-        columns = _union(names for names, _ in self._kinds)
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([_cell(name) for name in columns])
-        self._spool.seek(0)
-        if all(list(names) == columns for names, _ in self._kinds):
-            shutil.copyfileobj(self._spool, out)
-            return
-        rows = csv.reader(self._spool)
-        for names, count in self._kinds:
-            places = {name: place for place, name in enumerate(names)}
-            order = [places.get(name) for name in columns]
-            for cells in itertools.islice(rows, count):
-                writer.writerow(["" if place is None else cells[place] for place in order])
-
-
-def _union(kinds: Iterable[Sequence[str]]) -> list[str]:
-    """All columns, each where the first row that has it has it."""
-    columns: list[str] = []
-    for names in dict.fromkeys(kinds):
-        position = 0
-        for name in names:
-            if name in columns:
-                position = columns.index(name) + 1
-            else:
-                columns.insert(position, name)
-                position += 1
-    return columns
-
-
-def _cell(value: Any) -> Any:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return _harmless(value) if isinstance(value, str) else value
-
-
-@functools.lru_cache(maxsize=4096)
-def _harmless(text: str) -> str:
-    printable = text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
-    return f"'{printable}" if text.startswith(FORMULA) else printable

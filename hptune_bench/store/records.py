@@ -17,8 +17,6 @@ from hptune_bench.core.space import Value
 
 TIME_COLUMNS = frozenset({"elapsed_s", "train_s", "tuner_s", "compile_s", "scoring_s", "wall_s", "cpu_s"})
 """Columns that differ between two runs of the same command; all others are identical byte for byte."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""Beginnings of text that a spreadsheet takes for a formula; in tables they get an apostrophe in front."""
 
 
 def column(meaning: str, unit: str = "") -> Any:

@@ -14,9 +14,10 @@ from typing import Any
 import pandas as pd
 
 from hptune_bench.core.errors import UserError
+from hptune_bench.store.csv import armed
 from hptune_bench.store.layout import MANIFEST
 from hptune_bench.store.manifest import read_manifest
-from hptune_bench.store.records import FORMULA, EpochRecord, NoiseRecord, RunRecord, TrialRecord
+from hptune_bench.store.records import EpochRecord, NoiseRecord, RunRecord, TrialRecord
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def _read(path: Path, kind: type | None, manifest: dict[str, Any]) -> pd.DataFra
         frame = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""], low_memory=False)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as CSV ({_one_line(error)}); {remedy}") from None
-    frame = frame.rename(columns=lambda name: name[1:] if name[:1] == "'" and name[1:].startswith(FORMULA) else name)
+    frame = frame.rename(columns=armed)
     wanted = {"overhead_s": float, "epoch_s": float} if kind is None else _types(kind)
     for name, type_ in {"workload": str, **wanted}.items():
         if name not in frame:

@@ -42,7 +42,6 @@ FORBIDDEN_IMPORTS: set[str] = {
     "benchmark.py -> training.TRAINERS",
     "execution/campaign.py -> tuners.expert",
     "execution/campaign.py -> workloads.own.loader",
-    "execution/evaluate.py -> tuners.stock_rule",
     "execution/tabulate.py -> workloads.own.loader",
     "lint/check.py -> execution.ledger",
     "report/sections.py -> casestudy.effort",
@@ -52,7 +51,6 @@ FORBIDDEN_IMPORTS: set[str] = {
     "report/sections.py -> casestudy.words_plot",
     "report/tables.py -> casestudy.effort",
     "store/collect.py -> tuners.built_in",
-    "store/collect.py -> tuners.stock_rule",
     "workloads/review_sentiment_as_written.py -> casestudy.review_published",
 }
 LONG_MODULES: set[str] = {

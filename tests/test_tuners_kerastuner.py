@@ -45,9 +45,9 @@ from hptune_bench.core import seeds
 from hptune_bench.core.keras_space import to_keras_tuner
 from hptune_bench.core.protocols import Result
 from hptune_bench.core.space import Choice, Float, Int, Space
+from hptune_bench.core.stock_rule import reported, stock_would_stop_at
 from hptune_bench.tuners import built_in, kerastuner
 from hptune_bench.tuners.kerastuner import open_oracle, repaired_scores
-from hptune_bench.tuners.stock_rule import reported, stock_would_stop_at
 
 pytestmark = pytest.mark.filterwarnings("ignore:All-NaN axis encountered:RuntimeWarning")
 

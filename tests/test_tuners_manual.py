@@ -182,7 +182,7 @@ def test_an_ordered_range_without_neighbours_ends_the_search():
 
 def test_catalogue_and_manual_tuners_import_neither_tensorflow_nor_keras_tuner():
     code = (
-        "import sys, hptune_bench.tuners.manual, hptune_bench.tuners.stock_rule, hptune_bench.tuners.kerastuner;"
+        "import sys, hptune_bench.tuners.manual, hptune_bench.core.stock_rule, hptune_bench.tuners.kerastuner;"
         "sys.exit(bool({'tensorflow', 'keras', 'keras_tuner', 'sklearn'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

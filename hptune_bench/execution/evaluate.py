@@ -12,6 +12,7 @@ from hptune_bench.core import seeds
 from hptune_bench.core.errors import Failure, UserError, attempt, users_line, users_traceback
 from hptune_bench.core.protocols import BudgetExhausted, Job, Outcome, Result, sign_of
 from hptune_bench.core.space import Configuration, canonical
+from hptune_bench.core.stock_rule import reported
 from hptune_bench.execution.ledger import Ledger
 from hptune_bench.execution.retrain import retrain
 from hptune_bench.execution.setup import (
@@ -26,7 +27,6 @@ from hptune_bench.execution.setup import (
 )
 from hptune_bench.store import weights as states
 from hptune_bench.store.journal import Contents, Entry, Journal
-from hptune_bench.tuners.stock_rule import reported
 
 
 class Evaluation:

@@ -16,13 +16,13 @@ from hptune_bench.core.errors import UserError
 from hptune_bench.core.files import open_atomic
 from hptune_bench.core.protocols import Direction
 from hptune_bench.core.space import canonical
+from hptune_bench.core.stock_rule import stock_would_stop_at
 from hptune_bench.store import journal
 from hptune_bench.store.csv import CsvFile
 from hptune_bench.store.journal import Contents, Entry, JournalDamaged
 from hptune_bench.store.layout import CSVS, RUNS, RunId, noise_path, stock_clock_path
 from hptune_bench.store.records import EpochRecord, NoiseRecord, RunRecord, TrialRecord, row
 from hptune_bench.tuners import built_in
-from hptune_bench.tuners.stock_rule import stock_would_stop_at
 
 STOCK = frozenset(name for name, info in built_in().items() if info.family == "keras_tuner")
 """Tuners that are KerasTuner's as pip installs them: only of these can be said where stock would have stopped."""

@@ -13,8 +13,8 @@ import numpy as np
 
 from hptune_bench.core.protocols import BudgetExhausted, Problem, Result, Tuner
 from hptune_bench.core.space import Boolean, Choice, Condition, Configuration, Float, Int, Space, canonical, hand_picked
+from hptune_bench.core.stock_rule import reported
 from hptune_bench.tuners import built_in
-from hptune_bench.tuners.stock_rule import reported
 
 CAP = 870.0
 Curve = Callable[[Configuration, int, int], tuple[float, ...]]

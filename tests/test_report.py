@@ -31,8 +31,9 @@ from hptune_bench.analysis.frames import PRIMARY, by_workload
 from hptune_bench.analysis.ranks import Ranks, ranks
 from hptune_bench.casestudy.sweep import first_sweep
 from hptune_bench.cli.main import app
+from hptune_bench.core import text
 from hptune_bench.core.errors import UserError
-from hptune_bench.report import sections, style, text, write_report
+from hptune_bench.report import markup, sections, style, write_report
 from hptune_bench.report.plots import canvas, curves
 from hptune_bench.store.results import Results, merge, took
 
@@ -490,10 +491,10 @@ def test_other_benchmarks_and_other_definitions_are_refused() -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=30) | st.text(alphabet="|\\`*_[]()<>&$#~-+=1. a\n\x1b", max_size=20))
 def test_escaped_markdown_reads_as_the_text_itself(raw: str) -> None:
-    table = f"| a | b |\n|:--|:--|\n| {text.markdown(raw)} | end |\n"
+    table = f"| a | b |\n|:--|:--|\n| {markup.markdown(raw)} | end |\n"
     for rendered in (
         re.findall(r"<td[^>]*>(.*?)</td>", MarkdownIt("commonmark").enable("table").render(table)),
-        [re.sub(r"^<p>|</p>\n$", "", MarkdownIt("commonmark").render(f"x {text.markdown(raw)}"))[2:], "end"],
+        [re.sub(r"^<p>|</p>\n$", "", MarkdownIt("commonmark").render(f"x {markup.markdown(raw)}"))[2:], "end"],
     ):
         assert [html.unescape(cell).strip() for cell in rendered] == [text.clean(raw), "end"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hptune_bench.analysis.frames import Records
 from hptune_bench.casestudy.mistakes import AS_WRITTEN, DEAD, DONE_RIGHT, DeadLoop, Gain, Mistakes, mistakes
-from hptune_bench.report import text
+from hptune_bench.core import text
 from hptune_bench.report.blocks import Block, Cell, Prose, table
 from hptune_bench.report.tables import measure
 

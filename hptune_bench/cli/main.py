@@ -42,7 +42,7 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        from hptune_bench.report.text import clean
+        from hptune_bench.core.text import clean
 
         lines = [f"hptune-bench: {clean(error)}"]
         if error.detail:

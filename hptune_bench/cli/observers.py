@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
-from hptune_bench.report.text import clean
+from hptune_bench.core.text import clean
 from hptune_bench.store.layout import RunId
 
 

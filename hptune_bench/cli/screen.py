@@ -19,8 +19,8 @@ from hptune_bench.analysis.side_by_side import SideBySide
 from hptune_bench.cli.observers import LiveObserver, PlainObserver
 from hptune_bench.core.protocols import Workload
 from hptune_bench.core.space import describe
+from hptune_bench.core.text import clean
 from hptune_bench.lint.check import Finding
-from hptune_bench.report.text import clean
 from hptune_bench.store.results import Results
 from hptune_bench.verify.files import Check
 
@@ -103,7 +103,7 @@ def best_configurations(console: Console, campaign: Results, count: int = 10) ->
 
 def side_by_side(console: Console, rows: Sequence[SideBySide]) -> None:
     """Two campaigns: median scores, their paired difference, and the ratios of their clocks, second to first."""
-    from hptune_bench.report.text import interval, number
+    from hptune_bench.core.text import interval, number
 
     for workload in dict.fromkeys(row.workload for row in rows):
         table = _table(

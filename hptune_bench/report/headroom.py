@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from hptune_bench.analysis import WorkloadAnalysis
-from hptune_bench.report import text
+from hptune_bench.core import text
 from hptune_bench.report.blocks import Block, Cell, Prose, table
 from hptune_bench.report.tables import Looks, measure
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from hptune_bench.report import tables, text
+from hptune_bench.core import text
+from hptune_bench.report import markup, tables
 from hptune_bench.report.blocks import Section, Table
 from hptune_bench.report.style import Look, palette
 
@@ -54,11 +55,11 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "md": text.markdown,
-        "mdcode": text.code,
+        "md": markup.markdown,
+        "mdcode": markup.code,
         "mdtable": tables.to_markdown,
         "clean": text.clean,
-        "slug": lambda title: text.slug(re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")),
+        "slug": lambda title: markup.slug(re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")),
         "sortable": sort_key,
         "ranged": ranged,
         "inline": lambda svg, name, alt: inline_svg(svg, name, alt),

@@ -25,8 +25,9 @@ from hptune_bench.casestudy import mistakes_section as mistakes
 from hptune_bench.casestudy import words_plot as words
 from hptune_bench.casestudy.effort import efforts
 from hptune_bench.casestudy.sweep import first_sweep
+from hptune_bench.core import text
 from hptune_bench.report import headroom as room
-from hptune_bench.report import tables, text, truth
+from hptune_bench.report import markup, tables, truth
 from hptune_bench.report.blocks import Block, Code, Figure, Heading, Items, Prose, Section
 from hptune_bench.report.plots import curse, curves, pairs, space, times
 from hptune_bench.report.style import LOOKS, Look, looks
@@ -184,7 +185,7 @@ def _corner(found: WorkloadAnalysis) -> str:
 
 
 def _name(kind: str, found: WorkloadAnalysis) -> str:
-    return f"{kind}-{text.slug(found.records.name)}"
+    return f"{kind}-{markup.slug(found.records.name)}"
 
 
 def _seeds(found: WorkloadAnalysis) -> str:

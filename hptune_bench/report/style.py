@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hptune_bench.report.text import clean
+from hptune_bench.core.text import clean
 
 Dash = str | tuple[int, tuple[float, ...]]
 

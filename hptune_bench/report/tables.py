@@ -24,8 +24,9 @@ from hptune_bench.analysis.statistics import median
 from hptune_bench.analysis.targets import Targets
 from hptune_bench.analysis.verdict import word
 from hptune_bench.casestudy.effort import Effort
+from hptune_bench.core import text
 from hptune_bench.core.protocols import oriented
-from hptune_bench.report import text
+from hptune_bench.report import markup
 from hptune_bench.report.blocks import Cell, Table, table
 from hptune_bench.report.style import Look
 
@@ -54,7 +55,7 @@ def to_markdown(shown: Table) -> str:
     from tabulate import tabulate
 
     def cell(entry: Cell, flush: bool) -> str:
-        words = text.markdown(entry.text)
+        words = markup.markdown(entry.text)
         if flush:
             # Numbers with their unit, and intervals, stay on one line; a line may break between the two.
             words = words.replace(" ", "\u00a0").replace("\u00a0\\[", " \\[")
@@ -63,7 +64,7 @@ def to_markdown(shown: Table) -> str:
     return str(
         tabulate(
             [[cell(entry, flush) for entry, flush in zip(row, shown.numeric, strict=True)] for row in shown.rows],
-            headers=[text.markdown(name) for name in shown.columns],
+            headers=[markup.markdown(name) for name in shown.columns],
             tablefmt="pipe",
             disable_numparse=True,
             colalign=["right" if flush else "left" for flush in shown.numeric] if shown.rows else None,

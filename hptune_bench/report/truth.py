@@ -13,7 +13,8 @@ from hptune_bench.analysis.seeds_needed import CAMPAIGNS, ENOUGH, SeedsNeeded
 from hptune_bench.analysis.statistics import Interval
 from hptune_bench.analysis.tabular.importance import ExactImportance, show
 from hptune_bench.analysis.tabular.truth import TOP, Quarters, Truth, TunerTruth
-from hptune_bench.report import text
+from hptune_bench.core import text
+from hptune_bench.report import markup
 from hptune_bench.report.blocks import Block, Cell, Figure, Items, Prose, Table, table
 from hptune_bench.report.plots import truth as plots
 from hptune_bench.report.plots.curves import MAX_BANDS
@@ -32,7 +33,7 @@ def blocks(found: WorkloadAnalysis, looks: Looks, title: str, corner: str, score
     """
     if found.truth is None:
         return []
-    true, name = found.truth, text.slug(found.records.name)
+    true, name = found.truth, markup.slug(found.records.name)
     return [
         Prose(_best(true, score)),
         *_noise(true),
@@ -47,7 +48,7 @@ def importance(found: WorkloadAnalysis, title: str, corner: str, score: str) -> 
     """Exact importance and the answers to the questions; nothing where there is no table."""
     if found.exact is None:
         return []
-    exact, name = found.exact, text.slug(found.records.name)
+    exact, name = found.exact, markup.slug(found.records.name)
     parts: list[Block] = []
     if exact.questions:
         verdicts = tuple(question.verdict for question in exact.questions)
@@ -297,7 +298,10 @@ def _effects(name: str, exact: ExactImportance) -> Table:
     rest = frame[frame["order"] > 1].loc[lambda rows: size[rows.index].sort_values(ascending=False).index]
     shown = pd.concat([main[main["order"] == 1], rest.head(SHOWN_EFFECTS), main[main["order"] == 0]])
     rows = [
-        [Cell(text.clean(row["names"]).replace(" x ", " × ")), *(_share(row, part) for part in ("failing", "scoring"))]
+        [
+            Cell(text.clean(row["names"]).replace(" x ", " × ")),
+            *(_share(row, part) for part in ("failing", "scoring")),
+        ]
         for _, row in shown.iterrows()
     ]
     note = (

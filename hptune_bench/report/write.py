@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hptune_bench.analysis import analyse
+from hptune_bench.core import text
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.files import write_atomic
-from hptune_bench.report import page, sections, tables, text
+from hptune_bench.report import page, sections, tables
 from hptune_bench.report.blocks import Block, Figure, Section, Table
 from hptune_bench.report.plots import canvas
 from hptune_bench.store.csv import disarmed

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hptune_bench.report import text
+from hptune_bench.core import text
 from hptune_bench.report.style import FAINT, FIGURE_WIDTH, INK, PAPER, Look, rc
 
 

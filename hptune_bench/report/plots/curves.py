@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.anytime import AXES, Curves
+from hptune_bench.core.text import columns
 from hptune_bench.report.plots import canvas
 from hptune_bench.report.style import INK, LOOKS, Look
-from hptune_bench.report.text import columns
 
 MAX_BANDS = 5
 """More bands than these hide each other: then only the medians are drawn (the bands are in the CSV)."""

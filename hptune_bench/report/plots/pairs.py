@@ -13,7 +13,7 @@ from hptune_bench.analysis.comparisons import Comparison
 from hptune_bench.analysis.ranks import Diagram, Ranks
 from hptune_bench.analysis.statistics import ALPHA
 from hptune_bench.analysis.verdict import word
-from hptune_bench.report import text
+from hptune_bench.core import text
 from hptune_bench.report.plots import canvas
 from hptune_bench.report.plots.curves import MAX_BANDS
 from hptune_bench.report.style import FAINT, GRID, INK, Look

@@ -11,10 +11,10 @@ import pandas as pd
 
 from hptune_bench.analysis.importance import Importance
 from hptune_bench.analysis.questions import Question
+from hptune_bench.core.text import number
+from hptune_bench.core.text import value as show
 from hptune_bench.report.plots import canvas
 from hptune_bench.report.style import FAINT, GRID, INK, Look, shorten
-from hptune_bench.report.text import number
-from hptune_bench.report.text import value as show
 
 MAX_DOTS = 2000
 """More trials than these are thinned (every k-th) in the picture, never in its CSV."""

@@ -13,7 +13,7 @@ import pandas as pd
 from hptune_bench.analysis.anytime import AXES
 from hptune_bench.analysis.costs import BreakEven
 from hptune_bench.analysis.targets import Targets
-from hptune_bench.report import text
+from hptune_bench.core import text
 from hptune_bench.report.plots import canvas
 from hptune_bench.report.style import FAINT, Look
 

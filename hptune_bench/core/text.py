@@ -1,11 +1,11 @@
-"""Text and numbers as a reader sees them: escaped for Markdown, plain for tables, with their uncertainty."""
+"""How numbers, intervals, p-values, durations and lists are worded, wherever they are read: the one place for it."""
 
 from __future__ import annotations
 
 import math
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 MISSING = "–"
@@ -13,7 +13,6 @@ MISSING = "–"
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _SPACES = re.compile(r"\s+")
-_MARKDOWN = re.compile(r"([\\`*\[\]~|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 
 
 def clean(text: object) -> str:
@@ -23,35 +22,6 @@ def clean(text: object) -> str:
     """
     line = _SPACES.sub(" ", _ANSI.sub("", str(text))).strip()
     return "".join("�" if unicodedata.category(char) in ("Cc", "Cf", "Cs") else char for char in line)
-
-
-def markdown(text: object) -> str:
-    """Text for a line or a table cell of GitHub's Markdown: nothing in it is markup, HTML or a formula."""
-    line = clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("$", "&#36;")
-    line = _MARKDOWN.sub(r"\\\1", line)
-    # At the start of a line these would open a heading, a list or a rule.
-    return re.sub(r"^(?:(\d+)(?=[.)](?:\s|$))|(?=[#+\-=](?:\s|[#+\-=\s]*$)))", r"\1\\", line)
-
-
-def code(text: str) -> str:
-    """A fenced code block: the fence is longer than any run of backticks inside."""
-    longest = max((len(ticks) for ticks in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}\n{text}\n{fence}"
-
-
-def slug(text: str) -> str:
-    """A file name and an HTML id from any name: ASCII letters, digits, ``-`` and ``_``.
-
-    A name that had to be changed gets a checksum, so that two names never share one file.
-    """
-    import zlib
-
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:60]
-    return plain if plain == text else f"{plain or 'x'}-{zlib.crc32(text.encode('utf-8', 'replace')):08x}"
-
-
-# --- numbers -------------------------------------------------------------------------------------------------------
 
 
 def absent(value: object) -> bool:
@@ -177,6 +147,6 @@ def sentence(words: str) -> str:
     return line[:1].upper() + line[1:] + ("" if line[-1:] in ("", ".", "!", "?") else ".")
 
 
-def listing(names: list[str]) -> str:
+def listing(names: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"

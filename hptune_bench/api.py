@@ -137,8 +137,9 @@ def compare(
     from rich.console import Console
 
     from hptune_bench import registry
-    from hptune_bench.benchmark import Budget, validate
+    from hptune_bench.benchmark import validate
     from hptune_bench.cli.observers import PlainObserver
+    from hptune_bench.core.budget import Budget
     from hptune_bench.core.errors import UserError
     from hptune_bench.core.names import nearest, plain_name
     from hptune_bench.core.tensorflow import configure_tensorflow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from hptune_bench.core.budget import Budget
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.names import SOURCE, is_own, nearest, own_name, safe_name
 from hptune_bench.store.layout import RunId
@@ -28,53 +28,6 @@ OWN_TUNERS = (
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Budget(_Strict):
-    """How much every tuner may spend; several limits together: the first to end ends the run.
-
-    Attributes:
-        trainings: multiples of the workload's full epochs, so that one number fits workloads of 5 and of 50 epochs.
-        epochs: trained epochs.
-        trials: evaluations.
-        seconds: search clock: training and tuner, compiling excluded.
-    """
-
-    trainings: Annotated[float, Field(gt=0, le=1e6, strict=False)] | None = None
-    epochs: Annotated[int, Field(gt=0, le=10**9)] | None = None
-    trials: Annotated[int, Field(gt=0, le=10**7)] | None = None
-    seconds: Annotated[float, Field(gt=0, le=1e8, strict=False)] | None = None
-
-    @model_validator(mode="after")
-    def _one_at_least(self) -> Budget:
-        if not self.model_fields_set or all(getattr(self, name) is None for name in Budget.model_fields):
-            raise ValueError("a budget needs one of trainings, epochs, trials, seconds")
-        return self
-
-    def epoch_limit(self, full_epochs: int) -> int | None:
-        """The limit in epochs, from ``trainings`` and ``epochs``; None where neither is given."""
-        limits = [] if self.trainings is None else [max(1, round(self.trainings * full_epochs))]
-        return min([*limits, *([] if self.epochs is None else [self.epochs])], default=None)
-
-    @classmethod
-    def parse(cls, text: str) -> Budget:
-        """A budget as the command line takes it: ``20trainings``, ``500epochs``, ``20trials`` or ``60s``.
-
-        Raises:
-            UserError: anything else.
-        """
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(trainings?|epochs?|trials?|s|seconds?)", text.strip())
-        hint = "write a number and its unit: 20trainings, 500epochs, 20trials or 60s"
-        if not match:
-            raise UserError(f"--budget {text!r} is no budget: {hint}")
-        number = float(match[1])
-        unit = "seconds" if match[2].startswith("s") else match[2].rstrip("s") + "s"
-        if number <= 0 or (unit in ("epochs", "trials") and number != int(number)):
-            raise UserError(f"--budget {text!r} must be positive, and whole for epochs and trials: {hint}")
-        try:
-            return cls.model_validate({unit: int(number) if unit in ("epochs", "trials") else number})
-        except ValidationError as error:
-            raise UserError(f"--budget {text!r}: {_sentence(error)}") from None
 
 
 class WorkloadEntry(_Strict):

@@ -43,7 +43,6 @@ FORBIDDEN_IMPORTS: set[str] = {
     "execution/campaign.py -> tuners.expert",
     "execution/campaign.py -> workloads.own.loader",
     "execution/tabulate.py -> workloads.own.loader",
-    "lint/check.py -> execution.ledger",
     "report/sections.py -> casestudy.effort",
     "report/sections.py -> casestudy.mistakes_section",
     "report/sections.py -> casestudy.review_published",

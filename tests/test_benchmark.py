@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hptune_bench.benchmark import Budget, expand, read_benchmark
+from hptune_bench.benchmark import expand, read_benchmark
+from hptune_bench.core.budget import Budget
 from hptune_bench.core.errors import UserError
 
 GOOD = """

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from support.toy import ToyWorkload
 
+from hptune_bench.core.budget import Limits
 from hptune_bench.core.protocols import Data, Outcome, Split
 from hptune_bench.core.space import Float, Int, Space
-from hptune_bench.execution.ledger import Limits
 from hptune_bench.lint.check import before_training, budget, everything, hyperband_iteration, probe
 from hptune_bench.registry import make_workload
 from hptune_bench.training import make_trainer

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hptune_bench.execution.ledger import FREE_PROPOSALS, Ledger, Limits
+from hptune_bench.core.budget import Limits
+from hptune_bench.execution.ledger import FREE_PROPOSALS, Ledger
 
 
 @given(limit=st.integers(1, 500), wanted=st.lists(st.integers(1, 80), max_size=60))

@@ -19,7 +19,7 @@ from test_fuzz import call as call_here
 from test_misbehaving import BENCHMARK
 
 from hptune_bench import registry
-from hptune_bench.execution.ledger import Limits
+from hptune_bench.core.budget import Limits
 from hptune_bench.execution.setup import CannotWrite
 from hptune_bench.store import journal
 

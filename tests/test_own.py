@@ -12,10 +12,10 @@ import pytest
 from support.toy import RandomTuner, conduct_toy
 
 from hptune_bench.benchmark import read_benchmark
+from hptune_bench.core.budget import Limits
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.names import own_name, safe_name
 from hptune_bench.core.protocols import Job
-from hptune_bench.execution.ledger import Limits
 from hptune_bench.registry import make_workload
 from hptune_bench.store import findings as remarks
 from hptune_bench.store import journal

@@ -13,9 +13,9 @@ from support.toy import ToyWorkload
 from test_replay import tabulated
 
 from hptune_bench import registry
-from hptune_bench.benchmark import Budget
 from hptune_bench.cli import play
 from hptune_bench.cli.play import Place, text_plot
+from hptune_bench.core.budget import Budget
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.protocols import BudgetExhausted
 from hptune_bench.training.fake import FakeTrainer

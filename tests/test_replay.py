@@ -14,11 +14,11 @@ from support.toy import LadderTuner, ToyWorkload, conduct_toy, timeless
 from test_campaign import call, write_benchmark
 from test_campaign import tables as csvs
 
+from hptune_bench.core.budget import Limits
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.protocols import Job
 from hptune_bench.core.seeds import data_seed, training_seed
 from hptune_bench.core.space import Boolean, Float, Space
-from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.run import conduct
 from hptune_bench.execution.setup import RunSetup
 from hptune_bench.store import journal

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from support.toy import FailingTrainer, LadderTuner, RandomTuner, ToyWorkload, conduct_toy, timeless
 
-from hptune_bench.execution.ledger import FREE_PROPOSALS, Limits
+from hptune_bench.core.budget import Limits
+from hptune_bench.execution.ledger import FREE_PROPOSALS
 from hptune_bench.execution.setup import Interrupted, JournalMismatch
 from hptune_bench.store import journal
 from hptune_bench.store.journal import Journal, encode_line

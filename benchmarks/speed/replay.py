@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.speed.common import FOLDER, write
 from hptune_bench import registry
-from hptune_bench.execution.ledger import Limits
+from hptune_bench.core.budget import Limits
 from hptune_bench.execution.run import conduct
 from hptune_bench.execution.setup import RunSetup
 from hptune_bench.store import journal

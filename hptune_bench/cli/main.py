@@ -228,10 +228,10 @@ def check(
     where there is one.
     """
     from hptune_bench import registry
-    from hptune_bench.benchmark import OWN_TUNERS, Budget
+    from hptune_bench.benchmark import OWN_TUNERS
     from hptune_bench.cli import screen
+    from hptune_bench.core.budget import Budget, Limits
     from hptune_bench.core.tensorflow import import_quietly
-    from hptune_bench.execution.ledger import Limits
     from hptune_bench.lint import check as linter
     from hptune_bench.training import make_trainer
 
@@ -335,8 +335,8 @@ def play(
     name; the tuner expert_log replays it.
     """
     from hptune_bench import registry
-    from hptune_bench.benchmark import Budget
     from hptune_bench.cli import play as game
+    from hptune_bench.core.budget import Budget
     from hptune_bench.tabular.table import find_table, read_table
     from hptune_bench.training.replay import TableTrainer, fitting
 
@@ -427,7 +427,8 @@ def _narrowed(
     Raises:
         UserError: a tuner or workload that the benchmark does not have, or a value that is none.
     """
-    from hptune_bench.benchmark import Budget, validate
+    from hptune_bench.benchmark import validate
+    from hptune_bench.core.budget import Budget
     from hptune_bench.core.names import nearest
 
     table = definition.model_dump(exclude_none=True, exclude_defaults=True)

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hptune_bench import registry
-from hptune_bench.benchmark import Budget
+from hptune_bench.core.budget import Budget, Limits
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.files import write_atomic
 from hptune_bench.core.protocols import Evaluate, Problem, Result, Tuner, Workload, oriented
 from hptune_bench.core.space import Boolean, Choice, Configuration, Hyperparameter, Int, Value, describe
-from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.run import conduct
 from hptune_bench.execution.setup import RunSetup
 from hptune_bench.store import journal

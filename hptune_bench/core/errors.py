@@ -7,7 +7,10 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 T = TypeVar("T")
 
@@ -24,6 +27,13 @@ class UserError(Exception):
     def __init__(self, sentence: str, detail: str = "") -> None:
         super().__init__(sentence)
         self.detail = detail
+
+
+def complaint(error: ValidationError) -> str:
+    """The first complaint of pydantic about what was read: ``key 'files.0': field required``."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    return f"key {key!r}: {first['msg'].lower()}" if key else first["msg"].lower()
 
 
 @dataclass(frozen=True)

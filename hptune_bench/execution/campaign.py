@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from hptune_bench import __version__, registry
 from hptune_bench.benchmark import Benchmark, WorkloadEntry, expand
+from hptune_bench.core.budget import Limits
 from hptune_bench.core.environment import TRAINING_PACKAGES, environment, versions
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.fingerprint import fingerprint, settings
@@ -23,7 +24,6 @@ from hptune_bench.core.protocols import Workload
 from hptune_bench.execution.executors.inline import InlineExecutor
 from hptune_bench.execution.executors.local import Callbacks, LocalExecutor
 from hptune_bench.execution.interrupts import Interrupts
-from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.retrain import lost_retraining
 from hptune_bench.execution.setup import MAX_DEATHS
 from hptune_bench.lint import check

@@ -2,39 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from hptune_bench.benchmark import Budget
+from hptune_bench.core.budget import Limits
 
 FREE_PROPOSALS = 100
 """So many proposals in a row that cost nothing end a run as ``exhausted``: no search goes on for ever for free."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """A budget in the ledger's units; at least one is given, the first to end ends the run.
-
-    Attributes:
-        epochs: trained epochs.
-        trials: evaluations that train something.
-        seconds: search clock (training and tuner, compiling excluded).
-    """
-
-    epochs: int | None = None
-    trials: int | None = None
-    seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        given = [limit for limit in (self.epochs, self.trials, self.seconds) if limit is not None]
-        if not given or min(given) <= 0:
-            raise ValueError("a budget needs at least one limit, and every limit must be positive")
-
-    @classmethod
-    def of(cls, budget: Budget, full_epochs: int) -> Limits:
-        """A benchmark's budget on a workload whose full training has so many epochs."""
-        return cls(epochs=budget.epoch_limit(full_epochs), trials=budget.trials, seconds=budget.seconds)
 
 
 class Ledger:

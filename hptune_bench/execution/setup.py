@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hptune_bench.core.budget import Limits
 from hptune_bench.core.protocols import Trainer, Tuner, Workload
-from hptune_bench.execution.ledger import Limits
 from hptune_bench.store.layout import RunId
 
 MAX_DEATHS = 2

@@ -17,11 +17,11 @@ import psutil
 
 from hptune_bench import registry
 from hptune_bench.core import seeds
+from hptune_bench.core.budget import Limits
 from hptune_bench.core.errors import Failure, attempt
 from hptune_bench.core.files import write_atomic
 from hptune_bench.core.protocols import Trainer, Tuner, Workload
 from hptune_bench.core.space import restored
-from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.retrain import retrain
 from hptune_bench.execution.run import conduct
 from hptune_bench.execution.setup import CannotWrite, Interrupted, JournalMismatch, RunSetup, first_line, remembering

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 
 from hptune_bench.core import seeds
+from hptune_bench.core.budget import Limits
 from hptune_bench.core.errors import Failure, attempt, users_line
 from hptune_bench.core.fingerprint import digest_of
 from hptune_bench.core.protocols import Data, Job, Outcome, Split, Trainer, Workload
 from hptune_bench.core.space import Configuration, Float, Hyperparameter, Int, Space, Value, default_of
-from hptune_bench.execution.ledger import Limits
 
 PROBES, PROBE_EPOCHS, NOISE_PROBES = 12, 5, 4
 TRIES = 4

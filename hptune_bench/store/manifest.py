@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from hptune_bench.core.errors import UserError
+from hptune_bench.core.errors import UserError, complaint
 from hptune_bench.core.files import write_atomic
 from hptune_bench.core.names import safe_name
 from hptune_bench.store.layout import MANIFEST
@@ -126,10 +126,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         _Manifest.model_validate(manifest)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        what = f"key {key!r}: {first['msg'].lower()}" if key else first["msg"].lower()
-        raise UserError(f"{path}: {what}; run the benchmark again or restore the file") from None
+        raise UserError(f"{path}: {complaint(error)}; run the benchmark again or restore the file") from None
     missing = [
         entry["name"] for entry in manifest["benchmark"]["workloads"] if entry["name"] not in manifest["workloads"]
     ]

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from hptune_bench.core.errors import UserError
+from hptune_bench.core.errors import UserError, complaint
 from hptune_bench.core.files import write_atomic
 from hptune_bench.core.names import safe_name
 from hptune_bench.core.protocols import Direction
@@ -356,9 +356,7 @@ def _read_manifest(path: Path) -> _Manifest:
     try:
         manifest = _Manifest.model_validate(json.loads(content))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: key {key!r}: {first['msg'].lower()}; {remedy}") from None
+        raise UserError(f"{path}: {complaint(error)}; {remedy}") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: is not valid JSON ({error}); {remedy}") from None
     for name, values in manifest.levels.items():

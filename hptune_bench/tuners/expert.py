@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from hptune_bench.core.errors import UserError
+from hptune_bench.core.errors import UserError, complaint
 from hptune_bench.core.names import safe_name
 from hptune_bench.core.protocols import Evaluate, Problem
 
@@ -64,11 +64,7 @@ def read_log(path: Path) -> Log:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give a log that hptune-bench play saved") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise UserError(
-            f"{path}: key {key!r}: {first['msg'].lower()}; give a log that hptune-bench play saved"
-        ) from None
+        raise UserError(f"{path}: {complaint(error)}; give a log that hptune-bench play saved") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: is not valid JSON ({error}); give a log that hptune-bench play saved") from None
 

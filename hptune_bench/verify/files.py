@@ -21,10 +21,10 @@ from typing import Any, Literal
 from hptune_bench import registry
 from hptune_bench.benchmark import Benchmark, validate
 from hptune_bench.core import seeds
+from hptune_bench.core.budget import Limits
 from hptune_bench.core.environment import environment
 from hptune_bench.core.errors import Failure, UserError, attempt
 from hptune_bench.core.protocols import Evaluate, Problem, Trainer
-from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.run import conduct
 from hptune_bench.execution.setup import JournalMismatch, RunSetup
 from hptune_bench.store import collect, journal

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from hptune_bench.core.budget import Limits
 from hptune_bench.core.protocols import Data, Fit, Split
 from hptune_bench.core.space import Boolean, Float, Space, hand_picked
-from hptune_bench.execution.ledger import Limits
 from hptune_bench.execution.run import conduct
 from hptune_bench.execution.setup import RunSetup
 from hptune_bench.store import journal

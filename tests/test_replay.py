@@ -23,6 +23,7 @@ from hptune_bench.execution.run import conduct
 from hptune_bench.execution.setup import RunSetup
 from hptune_bench.store import journal
 from hptune_bench.store.layout import RunId
+from hptune_bench.store.runstore import FileStore
 from hptune_bench.tabular import shards
 from hptune_bench.tabular.grid import levels_of
 from hptune_bench.tabular.table import Table, configurations_of, read_table, selected, write_table
@@ -108,10 +109,10 @@ def test_a_replayed_search_equals_the_trained_one_trial_by_trial(real, tmp_path,
             trainer=each,
             limits=Limits(epochs=600),
             header={"definition": {}},
-            path=tmp_path / f"{name}.jsonl",
+            store=FileStore(tmp_path / f"{name}.jsonl"),
         )
         assert conduct(setup)["reason"] == "epochs"
-        entries.append(journal.read(setup.path).entries)
+        entries.append(journal.read(tmp_path / f"{name}.jsonl").entries)
     live, replayed = entries
     trials = [entry for entry in live if entry["kind"] == "trial"]
     assert sum(entry["request"]["resume"] is not None for entry in trials) >= 4

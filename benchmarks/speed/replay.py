@@ -19,6 +19,7 @@ from hptune_bench.execution.run import conduct
 from hptune_bench.execution.setup import RunSetup
 from hptune_bench.store import journal
 from hptune_bench.store.layout import RunId
+from hptune_bench.store.runstore import FileStore
 from hptune_bench.training import make_trainer
 
 WORKLOAD = "linear_regression"
@@ -51,7 +52,7 @@ def one_process(tuner: str, runs: int) -> dict[str, object]:
                 trainer=trainer,
                 limits=Limits(epochs=TRAININGS * workload.full_epochs),
                 header={"definition": {}},
-                path=Path(folder) / f"{seed}.jsonl",
+                store=FileStore(Path(folder) / f"{seed}.jsonl"),
             )
             conduct(setup)
         wall, cpu = time.perf_counter() - began, time.process_time() - cpu

@@ -6,7 +6,6 @@ Everything that is said and asked goes through two functions, so that a notebook
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,8 @@ from hptune_bench.core.protocols import Evaluate, Problem, Result, Tuner, Worklo
 from hptune_bench.core.space import Boolean, Choice, Configuration, Hyperparameter, Int, Value, describe
 from hptune_bench.execution.run import conduct
 from hptune_bench.execution.setup import RunSetup
-from hptune_bench.store import journal
 from hptune_bench.store.layout import RunId
+from hptune_bench.store.runstore import MemoryStore
 from hptune_bench.tabular.table import digest
 from hptune_bench.training.replay import TableTrainer
 from hptune_bench.tuners.expert import Log, Request
@@ -222,21 +221,20 @@ def text_plot(values: Sequence[float], height: int = 6, width: int = 60) -> list
 
 def _selected(workload: Workload, trainer: TableTrainer, tuner: Tuner, limits: Limits, seed: int, name: str) -> float:
     """Test score of the model that a search selects; NaN if it found none."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "run.jsonl"
-        setup = RunSetup(
-            run=RunId(workload.name, name, seed),
-            workload=workload,
-            tuner=tuner,
-            trainer=trainer,
-            limits=limits,
-            header={"definition": {}},
-            path=path,
-        )
-        end = conduct(setup)
-        if end["status"] == "failed":
-            raise UserError(f"{name}: {end['reason']}")
-        chosen = [trial["test_score"] for trial in journal.read(path).of_kind("trial") if trial["incumbent"]]
+    store = MemoryStore()
+    setup = RunSetup(
+        run=RunId(workload.name, name, seed),
+        workload=workload,
+        tuner=tuner,
+        trainer=trainer,
+        limits=limits,
+        header={"definition": {}},
+        store=store,
+    )
+    end = conduct(setup)
+    if end["status"] == "failed":
+        raise UserError(f"{name}: {end['reason']}")
+    chosen = [trial["test_score"] for trial in store.contents.of_kind("trial") if trial["incumbent"]]
     return math.nan if not chosen or chosen[-1] is None else float(chosen[-1])
 
 

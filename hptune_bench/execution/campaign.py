@@ -29,11 +29,11 @@ from hptune_bench.execution.setup import MAX_DEATHS
 from hptune_bench.lint import check
 from hptune_bench.store import collect, journal, layout
 from hptune_bench.store import findings as remarks
-from hptune_bench.store import weights as states
 from hptune_bench.store.folder import checksums, discard
 from hptune_bench.store.layout import RunId
 from hptune_bench.store.lock import locked
 from hptune_bench.store.manifest import read_manifest, write_manifest
+from hptune_bench.store.runstore import FileStore
 from hptune_bench.tabular import table as tables
 from hptune_bench.training.replay import fitting
 from hptune_bench.tuners.expert import checksum
@@ -227,7 +227,7 @@ class Campaign:
             contents = journal.read(path)
         except journal.JournalDamaged as damage:
             path.replace(layout.damaged_path(path))
-            states.discard(path)
+            FileStore(path).discard()
             self._note(f"{damage.what}; the run is done again, the damaged journal is kept beside it as .damaged")
             return journal.read(path)
         if contents.torn:
@@ -362,7 +362,7 @@ class Campaign:
             if best is None:
                 continue
             run, entry = best
-            if layout.best_weights_path(self.folder / run.path).exists():
+            if layout.kept_path(self.folder / run.path, layout.BEST).exists():
                 configuration = entry["request"]["configuration"]
                 more = {"tuner": run.tuner, "seed": run.seed, "path": run.path, "configuration": configuration}
                 tasks.append(self._task("model", name, definitions, **more))
@@ -506,7 +506,7 @@ class Campaign:
         )
         if not summary.missing:
             for run in self.runs:
-                layout.best_weights_path(self.folder / run.path).unlink(missing_ok=True)
+                layout.kept_path(self.folder / run.path, layout.BEST).unlink(missing_ok=True)
         status = "interrupted" if summary.missing else "finished"
         manifest = self._write_manifest(status)
         with self._timed("tables and report"):

@@ -26,13 +26,14 @@ from hptune_bench.execution.setup import (
     remembering,
 )
 from hptune_bench.store import weights as states
-from hptune_bench.store.journal import Contents, Entry, Journal
+from hptune_bench.store.journal import Contents, Entry
+from hptune_bench.store.runstore import Log
 
 
 class Evaluation:
     """``evaluate`` of one run. See ``interfaces.Evaluate``."""
 
-    def __init__(self, setup: RunSetup, journal: Journal, contents: Contents, data_seed: int) -> None:
+    def __init__(self, setup: RunSetup, journal: Log, contents: Contents, data_seed: int) -> None:
         self.setup = setup
         self.journal = journal
         self.data_seed = data_seed
@@ -84,8 +85,9 @@ class Evaluation:
         if number <= len(self._recorded):
             entry = self._recorded[number - 1]
             if entry["request"] != request:
+                where = self.setup.store.where
                 raise JournalMismatch(
-                    f"{self.setup.path}: trial {number} was asked as {_words(entry['request'])}, now {_words(request)}"
+                    f"{where}: trial {number} was asked as {_words(entry['request'])}, now {_words(request)}"
                 )
             self.ledger.wait(entry["tuner_s"])
         else:
@@ -96,7 +98,7 @@ class Evaluation:
             if granted <= 0:
                 raise BudgetExhausted
             entry = self._trial(number, request, parent, first_epoch, granted, tuner_s)
-            with remembering(self.setup.path):
+            with remembering(self.setup.store):
                 self.journal.append(entry, durable=not self.setup.trainer.replays)
             if not self.setup.trainer.replays:  # a thousand lines a second are none that anybody reads
                 best = min(self._best, entry["score"])
@@ -198,8 +200,8 @@ class Evaluation:
             entry["train_s"], entry["cpu_s"] = time.perf_counter() - began, time.process_time() - cpu
             return entry
         if outcome.state is not None:
-            with remembering(self.setup.path):
-                states.save(self.setup.path, number, outcome.state)
+            with remembering(self.setup.store):
+                states.save(self.setup.store, number, outcome.state)
         entry.update(self._described(outcome, first_epoch, granted, target=request["epochs"]))
         if entry["score"] < self._best:
             entry["incumbent"] = True
@@ -210,8 +212,8 @@ class Evaluation:
                 sign = sign_of(self.setup.workload.direction)
                 entry["test_score"] = sign * entry["test"][self.setup.workload.test_metric]
             if not self.setup.trainer.replays:
-                with remembering(self.setup.path):
-                    states.save_weights(self.setup.path, outcome.weights())
+                with remembering(self.setup.store):
+                    states.save_weights(self.setup.store, outcome.weights())
         return entry
 
     def _repeat(self, request: Mapping[str, Any]) -> int:
@@ -223,11 +225,12 @@ class Evaluation:
     def _job(self, request: Mapping[str, Any], parent: Entry | None, first_epoch: int, granted: int) -> Job:
         configuration = request["configuration"]
         replays = self.setup.trainer.replays
-        start = states.load(self.setup.path, parent["trial"]) if parent is not None and not replays else None
+        start = states.load(self.setup.store, parent["trial"]) if parent is not None and not replays else None
         if parent is not None and start is None and not replays:
             if parent["epochs"]:
+                where = self.setup.store.where
                 raise JournalMismatch(
-                    f"{self.setup.path}: the weights of trial {parent['trial']} are gone; delete this journal to have "
+                    f"{where}: the weights of trial {parent['trial']} are gone; delete this journal to have "
                     "the run done again"
                 )
             raise ValueError(f"trial {parent['trial']} left no weights to continue from")
@@ -271,7 +274,7 @@ class Evaluation:
         """Check that the tuner asked for everything that the journal holds."""
         if len(self._entries) < len(self._recorded):
             raise JournalMismatch(
-                f"{self.setup.path}: it holds {len(self._recorded)} trials, but the tuner now stops after "
+                f"{self.setup.store.where}: it holds {len(self._recorded)} trials, but the tuner now stops after "
                 f"{len(self._entries)}"
             )
 

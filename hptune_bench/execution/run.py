@@ -21,8 +21,7 @@ from hptune_bench.core.protocols import (
 )
 from hptune_bench.execution.evaluate import Evaluation
 from hptune_bench.execution.setup import RunFailed, RunSetup, first_line, remembering
-from hptune_bench.store import weights as states
-from hptune_bench.store.journal import Entry, Journal
+from hptune_bench.store.journal import Entry
 
 
 def problem_of(workload: Workload, cap: float, trainings: float | None) -> Problem:
@@ -53,8 +52,8 @@ def conduct(setup: RunSetup) -> Entry:
     workload, run = setup.workload, setup.run
     began = time.perf_counter()
     durable = not setup.trainer.replays
-    with remembering(setup.path):
-        journal = Journal(setup.path)
+    with remembering(setup.store):
+        journal = setup.store.log()
     with journal:
         contents = journal.contents
         if contents.end is not None:
@@ -66,7 +65,7 @@ def conduct(setup: RunSetup) -> Entry:
         if not contents.entries:
             rows = {name: len(split) for name, split in _splits(data).items()}
             header = {**setup.header, "kind": "run", "facts": {**data.facts, "cap": cap}, "rows": rows}
-            with remembering(setup.path):
+            with remembering(setup.store):
                 journal.append(header, durable=durable)
         evaluation = Evaluation(setup, journal, contents, data_seed)
         status, reason, detail = "done", "", ""
@@ -90,7 +89,7 @@ def conduct(setup: RunSetup) -> Entry:
             status, reason = "failed", str(failure)
         evaluation.finish_replay()
         if not contents.of_kind("retraining") and (retraining := evaluation.retrain_selected()) is not None:
-            with remembering(setup.path):
+            with remembering(setup.store):
                 journal.append(retraining, durable=durable)
         end = {
             "kind": "end",
@@ -101,9 +100,9 @@ def conduct(setup: RunSetup) -> Entry:
             "unspent": evaluation.ledger.unspent,
             "wall_s": time.perf_counter() - began + evaluation.journaled_wall_s,
         }
-        with remembering(setup.path):
+        with remembering(setup.store):
             journal.append(end, durable=durable)
-    states.discard(setup.path)
+    setup.store.discard()
     return end
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from hptune_bench.core.budget import Limits
 from hptune_bench.core.protocols import Trainer, Tuner, Workload
 from hptune_bench.store.layout import RunId
+from hptune_bench.store.runstore import RunStore
 
 MAX_DEATHS = 2
 """Deaths of the worker in one trial that make it ``crashed``."""
@@ -45,6 +45,7 @@ class RunSetup:
 
     Attributes:
         header: the run's definition, written as the first journal entry.
+        store: where it remembers itself.
         stopping: asked between trials; True ends the run as interrupted.
     """
 
@@ -54,18 +55,18 @@ class RunSetup:
     trainer: Trainer
     limits: Limits
     header: Mapping[str, Any]
-    path: Path
+    store: RunStore
     progress: Progress = lambda event: None
     stopping: Callable[[], bool] = lambda: False
 
 
 @contextlib.contextmanager
-def remembering(path: Path) -> Iterator[None]:
+def remembering(store: RunStore) -> Iterator[None]:
     """Tell the disk's errors from those of tuners and trainings, which are results."""
     try:
         yield
     except OSError as error:
-        raise CannotWrite(f"{path}: cannot be written ({error.strerror})") from None
+        raise CannotWrite(f"{store.where}: cannot be written ({error.strerror})") from None
 
 
 def first_line(error: BaseException) -> str:

@@ -26,9 +26,9 @@ from hptune_bench.execution.retrain import retrain
 from hptune_bench.execution.run import conduct
 from hptune_bench.execution.setup import CannotWrite, Interrupted, JournalMismatch, RunSetup, first_line, remembering
 from hptune_bench.store import findings as remarks
-from hptune_bench.store import journal
 from hptune_bench.store import weights as states
 from hptune_bench.store.layout import RunId, model_path
+from hptune_bench.store.runstore import FileStore
 from hptune_bench.tabular import shards
 
 Send = Callable[[Mapping[str, Any]], None]
@@ -75,7 +75,7 @@ def _setup(task: Task, tuner: Tuner | None, send: Send, stopping: Callable[[], b
         trainer=_trainer_of(task),
         limits=Limits(**task["limits"]),
         header=task["header"],
-        path=folder / task["path"],
+        store=FileStore(folder / task["path"]),
         progress=send,
         stopping=stopping,
     )
@@ -91,18 +91,18 @@ def _noise(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, An
     """Retrain the untuned configuration with fresh seeds: how far apart two trainings of one configuration lie."""
     setup = _setup(task, None, send, stopping)
     data_seed = seeds.data_seed(setup.workload.family, task["seed"])
-    with remembering(setup.path):
-        log = journal.Journal(setup.path)
+    with remembering(setup.store):
+        log = setup.store.log()
     with log:
         done = len(log.contents.of_kind("retraining"))
         if not log.contents.entries:
-            with remembering(setup.path):
+            with remembering(setup.store):
                 log.append({**setup.header, "kind": "run", "facts": {}})
         for repeat in range(done + 1, task["repeats"] + 1):
             if stopping():
                 raise Interrupted
             entry = retrain(setup, setup.workload.untuned, data_seed, repeat, salt="noise")
-            with remembering(setup.path):
+            with remembering(setup.store):
                 log.append(entry)
     return {"status": "done"}
 
@@ -148,7 +148,7 @@ def _model(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, An
     """Save the best model of a workload as a ``.keras`` file."""
     folder = Path(task["folder"])
     workload, trainer = _workload_of(task), _trainer_of(task)
-    weights = states.load_weights(folder / task["path"])
+    weights = states.load_weights(FileStore(folder / task["path"]))
     if weights is None:
         return {"status": "error", "reason": "its weights are gone"}
     data = trainer.data(seeds.data_seed(workload.family, task["seed"]))
@@ -183,7 +183,7 @@ def _cells(task: Task, send: Send, stopping: Callable[[], bool]) -> dict[str, An
         task["key"],
         before,
     )
-    with remembering(Path(task["path"])):
+    with remembering(FileStore(Path(task["path"]))):
         shards.write(Path(task["path"]), shard)
     send({"event": "cell"})
     return {"status": "done"}

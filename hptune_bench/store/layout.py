@@ -52,14 +52,23 @@ def model_path(workload: str) -> str:
     return f"models/{workload}.keras"
 
 
+BEST = "best"
+"""Name of the weights of a run's incumbent, which are kept until its model is saved."""
+
+
+def state_name(trial: int) -> str:
+    """Name of a trial's state, which is kept while its run goes on."""
+    return f"state/{trial}"
+
+
+def kept_path(journal: Path, name: str) -> Path:
+    """Where a run keeps arrays of such a name."""
+    return journal.parent / f"{journal.stem}.{name}.npz"
+
+
 def states_folder(journal: Path) -> Path:
-    """Where the states of a run's trials are kept while it goes on."""
+    """Where the states of all trials of a run are kept."""
     return journal.with_suffix(".state")
-
-
-def best_weights_path(journal: Path) -> Path:
-    """Where the weights of a run's incumbent are kept until its model is saved."""
-    return journal.with_suffix(".best.npz")
 
 
 def damaged_path(journal: Path) -> Path:

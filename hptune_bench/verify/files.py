@@ -32,6 +32,7 @@ from hptune_bench.store.folder import checksums
 from hptune_bench.store.journal import Contents, Entry
 from hptune_bench.store.layout import CSVS, NOISE, REPORT, RUNS, STOCK_CLOCK, RunId, model_path
 from hptune_bench.store.results import Results, read_results
+from hptune_bench.store.runstore import MemoryStore
 
 Status = Literal["ok", "differs", "not checked"]
 
@@ -284,7 +285,7 @@ def rerun(folder: Path, campaign: Results, runs: Iterable[RunId]) -> Iterator[tu
             trainer=trainers[run.workload],
             limits=Limits(**definition["budget"]),
             header={"definition": definition},
-            path=Path(),
+            store=MemoryStore(),
         )
         yield _ask(setup, contents, benchmark.tuner_options.get(run.tuner, {})), _train(setup, contents)
 
@@ -346,20 +347,13 @@ class _Refusing:
 def _ask(setup: RunSetup, contents: Contents, options: Mapping[str, Any]) -> Check:
     name = f"{setup.run}: proposals"
     trials = contents.of_kind("trial")
-    kept = tuple(entry for entry in contents.entries if entry["kind"] != "end")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "run.jsonl"
-        with journal.Journal(path) as log:
-            for entry in kept:
-                log.append(entry, durable=False)
-        tuner = registry.make_tuner(setup.run.tuner, options)
-        again = replace(setup, tuner=tuner, trainer=_Refusing(setup.trainer), path=path)
-        try:
-            conduct(again)
-        except JournalMismatch as mismatch:
-            return Check(name, "differs", str(mismatch).partition(": ")[2])
-        after = journal.read(path)
-    if len(after.of_kind("trial")) > len(trials):
+    store = MemoryStore([entry for entry in contents.entries if entry["kind"] != "end"])
+    tuner = registry.make_tuner(setup.run.tuner, options)
+    try:
+        conduct(replace(setup, tuner=tuner, trainer=_Refusing(setup.trainer), store=store))
+    except JournalMismatch as mismatch:
+        return Check(name, "differs", str(mismatch).partition(": ")[2])
+    if len(store.contents.of_kind("trial")) > len(trials):
         return Check(name, "differs", f"the tuner now goes on after trial {len(trials)}")
     return Check(name, "ok", f"{len(trials)} proposals are identical")
 
@@ -367,12 +361,9 @@ def _ask(setup: RunSetup, contents: Contents, options: Mapping[str, Any]) -> Che
 def _train(setup: RunSetup, contents: Contents) -> Check:
     name = f"{setup.run}: losses"
     trials = contents.of_kind("trial")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "run.jsonl"
-        tuner = _Repeat([trial["request"] for trial in trials])
-        conduct(replace(setup, tuner=tuner, path=path))
-        again = journal.read(path).of_kind("trial")
-    return _compare(name, trials, again)
+    tuner, store = _Repeat([trial["request"] for trial in trials]), MemoryStore()
+    conduct(replace(setup, tuner=tuner, store=store))
+    return _compare(name, trials, store.contents.of_kind("trial"))
 
 
 def _compare(name: str, trials: list[Entry], again: list[Entry]) -> Check:

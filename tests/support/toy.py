@@ -16,6 +16,7 @@ from hptune_bench.execution.run import conduct
 from hptune_bench.execution.setup import RunSetup
 from hptune_bench.store import journal
 from hptune_bench.store.layout import RunId
+from hptune_bench.store.runstore import FileStore
 from hptune_bench.training.fake import FakeTrainer
 
 SPACE = Space((Boolean("flag"), Float("rate", 1e-4, 1e-1, log=True)))
@@ -109,7 +110,7 @@ def conduct_toy(path: Path, tuner, *, trainer=None, limits=None, workload=None, 
         trainer=trainer or FakeTrainer(workload),
         limits=limits or Limits(epochs=100),
         header={"definition": {}},
-        path=path,
+        store=FileStore(path),
         stopping=stopping,
     )
     conduct(setup)

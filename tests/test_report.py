@@ -150,7 +150,7 @@ def rows_of(page: str, heading: str) -> list[list[str]]:
 def test_the_main_table_can_be_recomputed_from_the_runs(report: tuple[Results, Path]) -> None:
     campaign, out = report
     page = (out / "report.md").read_text(encoding="utf-8").split("## The methods side by side")[1]
-    by_label = {style.LOOKS[name].label: name for name in TUNERS}
+    by_label = {style.STYLES[name].label: name for name in TUNERS}
     for workload, title in (("linear_regression", "### Linear"), ("review_sentiment", "### Review")):
         unrounded = pd.read_csv(out / "tables" / f"summary-{workload}.csv").set_index("Method")
         shown = rows_of(page, title)
@@ -359,7 +359,7 @@ def test_from_eight_families_on_there_is_a_critical_difference_diagram() -> None
     png, svg = canvas.render(figure.draw)
     assert (png, svg) == canvas.render(figure.draw), "equal bytes"
     for name in found.diagram.average.index:
-        assert style.LOOKS[name].label in svg
+        assert style.STYLES[name].label in svg
     seven = ranks(by_workload(campaign)[:7])
     assert seven is not None
     assert [block.name for block in ranked_blocks(campaign, seven) if block.kind == "figure"][
@@ -414,7 +414,7 @@ def test_seconds_get_a_log_axis_where_searches_differ_tenfold() -> None:
         bands = bands.assign(lower=bands["median"], upper=bands["median"], runs=1, reached=1, ended=0)
         shown = Curves(axis=axis, score="validation", excess=False, steps=bands, bands=bands)
         panel = curves.Panel("title", "", shown, ("quick", "slow"), math.nan, "loss")
-        return str(curves.draw([panel], style.looks(["quick", "slow"])).axes[0].get_xscale())
+        return str(curves.draw([panel], style.styles(["quick", "slow"])).axes[0].get_xscale())
 
     assert scale("elapsed_s", 60.0) == "log"
     assert scale("elapsed_s", 20.0) == "linear"
@@ -485,7 +485,7 @@ def test_other_benchmarks_and_other_definitions_are_refused() -> None:
         merge([])
 
 
-# --- text, numbers, looks ------------------------------------------------------------------------------------------
+# --- text, numbers, styles ------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=150, deadline=None)
@@ -542,17 +542,17 @@ def contrast(one: str, other: str) -> float:
 
 def test_looks_are_distinct_fixed_and_visible() -> None:
     unknown = [f"plug-in {i}" for i in range(30)]
-    shown = style.looks([*unknown, *style.LOOKS])
-    assert all(shown[name] == look for name, look in style.LOOKS.items())
+    shown = style.styles([*unknown, *style.STYLES])
+    assert all(shown[name] == mine for name, mine in style.STYLES.items())
     for keys in (
-        {(look.color, look.dash, look.marker) for look in shown.values()},
-        {(look.dash, look.marker, look.hollow) for look in style.LOOKS.values()},
-        {look.label for look in shown.values()},
+        {(mine.color, mine.dash, mine.marker) for mine in shown.values()},
+        {(mine.dash, mine.marker, mine.hollow) for mine in style.STYLES.values()},
+        {mine.label for mine in shown.values()},
     ):
-        assert len(keys) in (len(shown), len(style.LOOKS))
-    for look in shown.values():
-        assert contrast(look.color, style.PAPER) >= 3, look.label
-        assert contrast(look.dark, style.DARK[style.PAPER]) >= 3, look.label
+        assert len(keys) in (len(shown), len(style.STYLES))
+    for mine in shown.values():
+        assert contrast(mine.color, style.PAPER) >= 3, mine.label
+        assert contrast(mine.dark, style.DARK[style.PAPER]) >= 3, mine.label
     assert contrast(style.FAINT, style.PAPER) >= 4.5
 
 

@@ -11,10 +11,10 @@ import pandas as pd
 from hptune_bench.analysis.anytime import quantile_band
 from hptune_bench.casestudy.sweep import LOOP, WORDS
 from hptune_bench.report.plots import canvas
-from hptune_bench.report.style import FAINT, INK, LOOKS, Look
+from hptune_bench.report.style import FAINT, INK, STYLES, Style
 
 HYPERPARAMETER = WORDS
-PUBLISHED = Look("notebook 2021 (published)", "#d55e00", "#ff9a4d", (0, (4, 2)), "s", hollow=True, width=1.6)
+PUBLISHED = Style("notebook 2021 (published)", "#d55e00", "#ff9a4d", (0, (4, 2)), "s", hollow=True, width=1.6)
 TITLES = {"val_loss": "smallest val_loss", "val_accuracy": "largest val_accuracy (share)"}
 
 
@@ -61,10 +61,10 @@ def draw(frame: pd.DataFrame, corner: str) -> Any:
         ours, theirs = here[here["source"] != "published"], here[here["source"] == "published"]
         bounds = (ours[end].to_numpy(float) for end in ("lower", "upper"))
         axes.fill_between(ours[HYPERPARAMETER].to_numpy(float), *bounds, color=INK, alpha=0.15, linewidth=0)
-        for series, look in ((ours, LOOKS[LOOP]), (theirs, PUBLISHED)):
+        for series, style in ((ours, STYLES[LOOP]), (theirs, PUBLISHED)):
             line = (series[HYPERPARAMETER].to_numpy(float), series["median"].to_numpy(float))
-            axes.plot(*line, color=look.color, linewidth=look.width, linestyle=look.dash)
-            axes.plot(*line, **canvas.marker_style(look, 5))
+            axes.plot(*line, color=style.color, linewidth=style.width, linestyle=style.dash)
+            axes.plot(*line, **canvas.marker_style(style, 5))
         scale = canvas.Scale("linear")
         low, high = canvas.limits([*ours["lower"], *ours["upper"], *theirs["median"]], scale, 0.1)
         picks = frame[frame["metric"] == "picked"]
@@ -72,10 +72,10 @@ def draw(frame: pd.DataFrame, corner: str) -> Any:
         axes.set_ylabel(TITLES[metric])
         axes.set_xlim(0, float(frame[HYPERPARAMETER].max()) + 4)
         canvas.plain_ticks(axes.xaxis)
-        ends = [(series, look) for series, look in ((ours, LOOKS[LOOP]), (theirs, PUBLISHED)) if len(series)]
+        ends = [(series, style) for series, style in ((ours, STYLES[LOOP]), (theirs, PUBLISHED)) if len(series)]
         canvas.label_ends(
             axes,
-            [canvas.End(float(s["median"].iloc[-1]), look, x=float(s[HYPERPARAMETER].iloc[-1])) for s, look in ends],
+            [canvas.End(float(s["median"].iloc[-1]), style, x=float(s[HYPERPARAMETER].iloc[-1])) for s, style in ends],
         )
         for words in picks.loc[picks["source"] == "published", HYPERPARAMETER]:
             axes.axvline(words, color=PUBLISHED.color, linewidth=1.0, linestyle=(0, (2, 2)), zorder=1)

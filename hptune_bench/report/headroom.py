@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hptune_bench.analysis import WorkloadAnalysis
 from hptune_bench.core import text
 from hptune_bench.report.blocks import Block, Cell, Prose, table
-from hptune_bench.report.tables import Looks, measure
+from hptune_bench.report.tables import Styles, measure
 
 LABEL = "no: within the noise"
 UNKNOWN = "not known: fewer than two methods searched"
@@ -20,7 +20,7 @@ def label(found: WorkloadAnalysis) -> list[Block]:
     return [Prose(words, strong=True) for words in traps]
 
 
-def blocks(workloads: Sequence[tuple[str, WorkloadAnalysis]], looks: Looks) -> tuple[Block, ...]:
+def blocks(workloads: Sequence[tuple[str, WorkloadAnalysis]], styles: Styles) -> tuple[Block, ...]:
     """One table: a row per workload, given with its title. Empty where the noise was measured on none."""
     rows = []
     for title, found in workloads:
@@ -34,7 +34,7 @@ def blocks(workloads: Sequence[tuple[str, WorkloadAnalysis]], looks: Looks) -> t
                 Cell(LABEL if room.within_noise else "yes" if room.comparable else UNKNOWN),
                 measure(room.scores.get("untuned", math.nan)),
                 measure(room.scores.get("random_search", math.nan)),
-                Cell(f"{text.number(best)} ({looks[room.best].label})", best),
+                Cell(f"{text.number(best)} ({styles[room.best].label})", best),
                 Cell(text.number(room.noise, 2), room.noise),
                 _times(room.distances.get("untuned", math.nan)),
                 _times(room.distances.get("random_search", math.nan)),

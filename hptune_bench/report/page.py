@@ -11,7 +11,7 @@ from typing import Any
 from hptune_bench.core import text
 from hptune_bench.report import markup, tables
 from hptune_bench.report.blocks import Section, Table
-from hptune_bench.report.style import Look, palette
+from hptune_bench.report.style import Style, palette
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Page:
         title, lead: heading of the report and one line below it.
         sections: in order.
         svgs: SVG text of each figure, by name.
-        looks: of all tuners, for recolouring figures on dark pages.
+        styles: of all tuners, for recolouring figures on dark pages.
     """
 
     title: str
     lead: str
     sections: Sequence[Section]
     svgs: Mapping[str, str]
-    looks: Mapping[str, Look]
+    styles: Mapping[str, Style]
 
 
 def to_markdown(page: Page) -> str:
@@ -40,7 +40,7 @@ def to_markdown(page: Page) -> str:
 
 def to_html(page: Page) -> str:
     """One offline file: inline SVG and CSS, a few lines of script for sorting, no request to anywhere."""
-    return str(_environment().get_template("report.html.j2").render(page=page, dark=palette(dict(page.looks)))) + "\n"
+    return str(_environment().get_template("report.html.j2").render(page=page, dark=palette(dict(page.styles)))) + "\n"
 
 
 @cache

@@ -30,7 +30,7 @@ from hptune_bench.report import headroom as room
 from hptune_bench.report import markup, tables, truth
 from hptune_bench.report.blocks import Block, Code, Figure, Heading, Items, Prose, Section
 from hptune_bench.report.plots import curse, curves, pairs, space, times
-from hptune_bench.report.style import LOOKS, Look, looks
+from hptune_bench.report.style import STYLES, Style, styles
 from hptune_bench.store.results import Results, took
 
 FIRST_AXES: tuple[Axis, ...] = ("stock_s", "spent_epochs", "elapsed_s", "trials")
@@ -46,19 +46,19 @@ class Context:
     """What every section needs.
 
     Attributes:
-        looks: of every tuner of the campaign, in reporting order.
+        styles: of every tuner of the campaign, in reporting order.
     """
 
     campaign: Results
     analysis: Analysis
-    looks: dict[str, Look]
+    styles: dict[str, Style]
 
     @property
     def workloads(self) -> list[WorkloadAnalysis]:
         return list(self.analysis.workloads.values())
 
     def tuners(self, found: WorkloadAnalysis) -> list[str]:
-        return [name for name in self.looks if name in found.records.tuners]
+        return [name for name in self.styles if name in found.records.tuners]
 
     def searchers(self, found: WorkloadAnalysis) -> list[str]:
         """The tuners that search: all but those that train one configuration once."""
@@ -73,7 +73,7 @@ class Context:
 
 def context(campaign: Results, analysis: Analysis) -> Context:
     tuners = [name for found in analysis.workloads.values() for name in found.records.tuners]
-    return Context(campaign, analysis, looks(tuners))
+    return Context(campaign, analysis, styles(tuners))
 
 
 def build(ctx: Context, quick: bool) -> list[Section]:
@@ -93,7 +93,7 @@ def build(ctx: Context, quick: bool) -> list[Section]:
         Section("The post's questions", _each(ctx, _questions)),
         Section("The notebook's picture", _each(ctx, _words)),
         Section("What the notebook's mistakes do", mistakes.blocks({f.records.name: f.records for f in ctx.workloads})),
-        Section("What there is to win", room.blocks([(_title(found), found) for found in ctx.workloads], ctx.looks)),
+        Section("What there is to win", room.blocks([(_title(found), found) for found in ctx.workloads], ctx.styles)),
         notes,
         Section("The same curves over epochs, search clock and trials", _each(ctx, _other_axes), folded=True),
         Section("Test score of the chosen model", _each(ctx, _test_curves), folded=True),
@@ -132,7 +132,7 @@ def plain(ctx: Context, sentence: str, said: set[str] | None = None) -> str:
     Args:
         said: workloads whose kind of data has been named; those named here are added. None: always name it.
     """
-    labels = {name: look.label for name, look in {**LOOKS, **ctx.looks}.items()}
+    labels = {name: style.label for name, style in {**STYLES, **ctx.styles}.items()}
     labels = {name: f"the {label}" if label.startswith("hand-written") else label for name, label in labels.items()}
     workloads = {found.records.name: found for found in ctx.workloads}
     known = sorted((n for n in {**labels, **workloads} if "_" in n or n == "hyperband"), key=len, reverse=True)
@@ -238,7 +238,7 @@ def _panel(ctx: Context, found: WorkloadAnalysis, axis: Axis, score: Score, tune
 def _curves_figure(ctx: Context, name: str, panels: Sequence[Any], seeds: str) -> Figure:
     several = len({panel.title for panel in panels if not panel.title.startswith("Over ")}) > 1
     takeaway = " ".join(_ending(ctx, panel, several) for panel in (panels if several else panels[:1]))
-    names = ", ".join(dict.fromkeys(ctx.looks[tuner].label for panel in panels for tuner in panel.tuners))
+    names = ", ".join(dict.fromkeys(ctx.styles[tuner].label for panel in panels for tuner in panel.tuners))
     what = {"validation": "best validation score so far", "test": "test score of the best trial so far"}
     many = max(len(panel.tuners) for panel in panels) > curves.MAX_BANDS
     band = "quartiles are in the CSV" if many else "band: lower to upper quartile"
@@ -263,7 +263,7 @@ def _curves_figure(ctx: Context, name: str, panels: Sequence[Any], seeds: str) -
         ),
         alt=f"Step curves of {names}. {takeaway}",
         data=curves.data(panels),
-        draw=lambda: curves.draw(panels, ctx.looks),
+        draw=lambda: curves.draw(panels, ctx.styles),
     )
 
 
@@ -282,10 +282,10 @@ def _ending(ctx: Context, panel: Any, several: bool) -> str:
     ordered = sorted(finite, key=lambda name: finite[name])
     show = text.alike([*finite.values(), panel.untuned])
     ends = "ends lowest at" if len(ordered) > 1 else "ends at"
-    words = f"{ctx.looks[ordered[0]].label} {ends} {show(finite[ordered[0]])}"
+    words = f"{ctx.styles[ordered[0]].label} {ends} {show(finite[ordered[0]])}"
     reference = "manual_sweep" if "manual_sweep" in finite and ordered[0] != "manual_sweep" else ordered[-1]
     if reference != ordered[0]:
-        words += f", {ctx.looks[reference].label} at {show(finite[reference])}"
+        words += f", {ctx.styles[reference].label} at {show(finite[reference])}"
     if math.isfinite(panel.untuned):
         words += f", untuned is {show(panel.untuned)}"
     return f"{prefix}{words}."
@@ -293,7 +293,7 @@ def _ending(ctx: Context, panel: Any, several: bool) -> str:
 
 def _ordered(ctx: Context, frame: pd.DataFrame) -> pd.DataFrame:
     """A frame with one row per tuner in reporting order."""
-    place = {name: index for index, name in enumerate(ctx.looks)}
+    place = {name: index for index, name in enumerate(ctx.styles)}
     return frame.sort_values("tuner", key=lambda names: names.map(place), kind="stable").reset_index(drop=True)
 
 
@@ -312,12 +312,12 @@ def _first_plot(ctx: Context) -> tuple[Block, ...]:
 def _main_table(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     if not len(found.summary):
         return [Prose(f"{_title(found)}: no run has finished yet.")]
-    return [*room.label(found), tables.main(_name("summary", found), found, ctx.looks, ctx.tuners(found))]
+    return [*room.label(found), tables.main(_name("summary", found), found, ctx.styles, ctx.tuners(found))]
 
 
 def _truth(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     score = tables.judged_name(found.records)
-    return truth.blocks(found, ctx.looks, _name_of(found), _corner(found), score) or _reason(found, "truth")
+    return truth.blocks(found, ctx.styles, _name_of(found), _corner(found), score) or _reason(found, "truth")
 
 
 def _exact(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
@@ -425,7 +425,7 @@ def _all_methods(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
         panel = _panel(ctx, found, axis, "validation", ctx.searchers(found), _name_of(found))
         blocks.append(_curves_figure(ctx, _name("all", found), [panel], _seeds(found)))
     if found.costs is not None and len(found.costs.defaults):
-        blocks.append(tables.defaults(_name("defaults", found), found.records, found.costs, ctx.looks))
+        blocks.append(tables.defaults(_name("defaults", found), found.records, found.costs, ctx.styles))
     return blocks
 
 
@@ -444,14 +444,14 @@ def _paired(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                 takeaway=_outcomes(ctx, shown),
                 detail=(
                     f"One dot per {_dot(found)} ({_seeds(found)}): {tables.judged_name(found.records)} of the tuner "
-                    f"minus that of {ctx.looks[shown[0].reference].label}; bar: median, line: "
+                    f"minus that of {ctx.styles[shown[0].reference].label}; bar: median, line: "
                     f"{_line_of(shown[0])}{band}. An arrowhead at the rim is a failed run."
                 ),
                 alt=f"Dot plot of paired differences. {_outcomes(ctx, shown)}",
                 data=pairs.data(shown),
                 draw=lambda: pairs.draw(
                     shown,
-                    ctx.looks,
+                    ctx.styles,
                     _name_of(found),
                     _corner(found),
                     tables.judged_name(found.records),
@@ -461,10 +461,10 @@ def _paired(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
         )
     if primary:
         words_ = "Primary comparisons, fixed before any result"
-        blocks.append(tables.comparisons(_name("primary", found), found.records, primary, ctx.looks, words_))
+        blocks.append(tables.comparisons(_name("primary", found), found.records, primary, ctx.styles, words_))
     if exploratory:
         words_ = "Exploratory comparisons: no claim rests on them"
-        blocks.append(tables.comparisons(_name("exploratory", found), found.records, exploratory, ctx.looks, words_))
+        blocks.append(tables.comparisons(_name("exploratory", found), found.records, exploratory, ctx.styles, words_))
     return blocks or _reason(found, "comparisons")
 
 
@@ -485,7 +485,7 @@ def _tells(item: Comparison) -> bool:
 
 def _smallest(ctx: Context, ranks_: pd.Series) -> str:
     """Who has the smallest of these ranks, indexed by tuner; ties share it."""
-    names = [ctx.looks[str(name)].label for name in ranks_.index[ranks_ <= ranks_.min() + 1e-12]]
+    names = [ctx.styles[str(name)].label for name in ranks_.index[ranks_ <= ranks_.min() + 1e-12]]
     return "all alike" if len(names) == len(ranks_) > 1 else text.listing(names)
 
 
@@ -493,10 +493,10 @@ def _outcomes(ctx: Context, shown: Sequence[Comparison]) -> str:
     """Outcomes in one sentence: who is better, who is worse, and how many are left open."""
     groups: dict[str, list[str]] = {}
     for item in shown:
-        label = f"{ctx.looks[item.tuner].label} at {'the full budget' if item.trials is None else item.at}"
+        label = f"{ctx.styles[item.tuner].label} at {'the full budget' if item.trials is None else item.at}"
         groups.setdefault(word(item), []).append(label)
     references = {item.reference for item in shown}
-    against = f"against {ctx.looks[shown[0].reference].label}" if len(references) == 1 else "of these"
+    against = f"against {ctx.styles[shown[0].reference].label}" if len(references) == 1 else "of these"
     against += f" on {shown[0].where}" if shown[0].where else ""
     undecided = len(groups.pop("undecided", []))
     if not groups:
@@ -514,7 +514,7 @@ def _ranks(ctx: Context) -> tuple[Block, ...]:
     best = found.table.iloc[0]
     overlap = int((found.table["low"].iloc[1:] <= best["high"]).sum())
     takeaway = text.sentence(
-        f"{ctx.looks[best['tuner']].label} has the smallest mean rank, {text.number(best['mean_rank'], 3)}"
+        f"{ctx.styles[best['tuner']].label} has the smallest mean rank, {text.number(best['mean_rank'], 3)}"
         + (f"; the intervals of {overlap} of {len(found.table) - 1} others overlap with its own" if overlap else "")
     )
     over = "line: 95 % interval over the seeds of each workload"
@@ -533,20 +533,22 @@ def _ranks(ctx: Context) -> tuple[Block, ...]:
         ),
         alt=f"Dot plot of mean ranks. {takeaway}",
         data=found.table,
-        draw=lambda: pairs.draw_ranks(found, ctx.looks, replayed),
+        draw=lambda: pairs.draw_ranks(found, ctx.styles, replayed),
     )
-    return (figure, *_diagram(ctx, found), *_ranks_over_time(ctx, found), tables.ranks(found, ctx.looks, score))
+    return (figure, *_diagram(ctx, found), *_ranks_over_time(ctx, found), tables.ranks(found, ctx.styles, score))
 
 
 def _diagram(ctx: Context, found: Ranks) -> Iterable[Block]:
     if found.diagram is None:
         return
     drawn = found.diagram
-    names = [ctx.looks[str(name)].label for name in drawn.average.index]
+    names = [ctx.styles[str(name)].label for name in drawn.average.index]
     if drawn.friedman_p >= ALPHA:
         takeaway = f"Over {found.families} data families no test tells the methods apart."
     else:
-        behind = [ctx.looks[str(name)].label for name, p in drawn.p_values[drawn.average.index[0]].items() if p < ALPHA]
+        behind = [
+            ctx.styles[str(name)].label for name, p in drawn.p_values[drawn.average.index[0]].items() if p < ALPHA
+        ]
         takeaway = f"{names[0]} has the best average rank" + (
             f", ahead of {text.listing(behind)} beyond the critical difference."
             if behind
@@ -566,7 +568,7 @@ def _diagram(ctx: Context, found: Ranks) -> Iterable[Block]:
         .assign(average_rank=drawn.average)
         .rename_axis("tuner")
         .reset_index(),
-        draw=lambda: pairs.draw_diagram(drawn, ctx.looks),
+        draw=lambda: pairs.draw_diagram(drawn, ctx.styles),
     )
 
 
@@ -598,7 +600,7 @@ def _ranks_over_time(ctx: Context, found: Ranks) -> Iterable[Block]:
         ),
         alt=f"Step curves of the mean rank of each search over trained epochs. {takeaway}",
         data=frame,
-        draw=lambda: pairs.draw_ranks_over_time(frame, ctx.looks, {w.records.name: _title(w) for w in shown}),
+        draw=lambda: pairs.draw_ranks_over_time(frame, ctx.styles, {w.records.name: _title(w) for w in shown}),
     )
 
 
@@ -609,7 +611,7 @@ def _targets(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     tuners = [name for name in ctx.tuners(found) if (targets.ecdf["tuner"] == name).any()]
     last = targets.ecdf.groupby("tuner", sort=False)["fraction"].last()
     best = str(last.idxmax())
-    takeaway = f"{ctx.looks[best].label} reaches the largest share of the targets, {text.percent(float(last[best]))}."
+    takeaway = f"{ctx.styles[best].label} reaches the largest share of the targets, {text.percent(float(last[best]))}."
     figure = Figure(
         name=_name("ecdf", found),
         takeaway=takeaway,
@@ -619,9 +621,9 @@ def _targets(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
         ),
         alt=f"Step curves of the share of targets reached. {takeaway}",
         data=targets.ecdf,
-        draw=lambda: times.draw_ecdf(targets, tuners, ctx.looks, _name_of(found), _corner(found)),
+        draw=lambda: times.draw_ecdf(targets, tuners, ctx.styles, _name_of(found), _corner(found)),
     )
-    return [figure, tables.targets(_name("targets", found), found.records, targets, ctx.looks)]
+    return [figure, tables.targets(_name("targets", found), found.records, targets, ctx.styles)]
 
 
 def _importance(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
@@ -698,7 +700,7 @@ def _dots(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     if not len(frame):
         return []
     bad = int((~np.isfinite(space.without_exploded(frame["validation"].to_numpy(float)))).sum())
-    takeaway = f"{text.plural(len(frame), 'trial')} of {text.listing([ctx.looks[name].label for name in tuners])}" + (
+    takeaway = f"{text.plural(len(frame), 'trial')} of {text.listing([ctx.styles[name].label for name in tuners])}" + (
         f"; {text.percent(bad / len(frame))} have no finite score, or an exploded one (crosses at the top)."
         if bad
         else "."
@@ -716,7 +718,7 @@ def _dots(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                 frame,
                 spaces,
                 records.about.get("untuned") or {},
-                ctx.looks,
+                ctx.styles,
                 _score_label(found, "validation"),
                 _corner(found),
             ),
@@ -733,8 +735,8 @@ def _best(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     if not len(records.trials) or not np.isfinite(records.trials["score"].to_numpy(float)).any():
         return [Prose("No trial has a finite score.")]
     blocks: list[Block] = [
-        tables.ten_best(_name("ten-best", found), records, ctx.looks),
-        tables.selected(_name("selected", found), records, ctx.looks, ctx.tuners(found)),
+        tables.ten_best(_name("ten-best", found), records, ctx.styles),
+        tables.selected(_name("selected", found), records, ctx.styles, ctx.tuners(found)),
     ]
     model = (ctx.campaign.manifest.get("best_models") or {}).get(records.name)
     if model:
@@ -748,7 +750,7 @@ def _best(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
 
 def _who(ctx: Context, model: dict[str, Any]) -> str:
     tuner = str(model.get("tuner", ""))
-    label = ctx.looks[tuner].label if tuner in ctx.looks else text.clean(tuner)
+    label = ctx.styles[tuner].label if tuner in ctx.styles else text.clean(tuner)
     return f"{label} (seed {text.clean(model.get('seed'))}, trial {text.clean(model.get('trial'))})"
 
 
@@ -779,13 +781,13 @@ def _curse(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                 ),
                 alt=f"Selected and retrained validation score of each method. {takeaway}",
                 data=frame,
-                draw=lambda: curse.draw(frame, untuned, ctx.looks, _name_of(found), _corner(found), label),
+                draw=lambda: curse.draw(frame, untuned, ctx.styles, _name_of(found), _corner(found), label),
             )
         )
-        blocks.append(tables.curse(_name("curse", found), found.records, noise, ctx.looks))
+        blocks.append(tables.curse(_name("curse", found), found.records, noise, ctx.styles))
     blocks.append(Prose(text.sentence(noise.margin_source)))
     if len(noise.overtuning):
-        shown = tables.overtuning(_name("overtuning", found), found.records, noise, ctx.looks, ctx.searchers(found))
+        shown = tables.overtuning(_name("overtuning", found), found.records, noise, ctx.styles, ctx.searchers(found))
         blocks += [shown] if shown.rows else []
     return blocks
 
@@ -796,7 +798,7 @@ def _time(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     frame = _ordered(ctx, found.costs.time)
     most = frame.iloc[int(frame["share_tuner"].fillna(-1).to_numpy(float).argmax())]
     takeaway = (
-        f"{ctx.looks[most['tuner']].label} spends the largest share of its search clock on itself: "
+        f"{ctx.styles[most['tuner']].label} spends the largest share of its search clock on itself: "
         f"{text.percent(float(most['share_tuner']))}."
     )
     return [
@@ -806,9 +808,9 @@ def _time(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
             detail=f"Medians over {_seeds(found)} on this machine, with the campaign's trainer, not plain Keras.",
             alt=f"Stacked bars of training, tuner, compiling and other seconds per method. {takeaway}",
             data=frame,
-            draw=lambda: times.draw_time(frame, ctx.looks, _title(found)),
+            draw=lambda: times.draw_time(frame, ctx.styles, _title(found)),
         ),
-        tables.time_spent(_name("time", found), found.records, found.costs, ctx.looks),
+        tables.time_spent(_name("time", found), found.records, found.costs, ctx.styles),
     ]
 
 
@@ -832,18 +834,18 @@ def _break_even(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
                 ),
                 alt=f"Curves of relative time over the seconds per epoch of a model. {takeaway}",
                 data=times.break_even_data(main),
-                draw=lambda: times.draw_break_even(main, ctx.looks, _title(found)),
+                draw=lambda: times.draw_break_even(main, ctx.styles, _title(found)),
             )
         )
     words_ = [text.sentence(plain(ctx, pair.sentence)) for pair in all_pairs]
-    return [*blocks, tables.break_even(_name("break-even", found), found.records, all_pairs, words_, ctx.looks)]
+    return [*blocks, tables.break_even(_name("break-even", found), found.records, all_pairs, words_, ctx.styles)]
 
 
 def _effort(ctx: Context) -> tuple[Block, ...]:
-    known = ["plain", *LOOKS]
+    known = ["plain", *STYLES]
     paths = sorted(EXAMPLES.glob("*.py"), key=lambda p: (known.index(p.stem) if p.stem in known else 99, p.stem))
     found = efforts({path.stem: path.read_text(encoding="utf-8") for path in paths})
-    return (tables.efforts(found, ctx.looks),) if found else ()
+    return (tables.efforts(found, ctx.styles),) if found else ()
 
 
 def _failures(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
@@ -851,7 +853,7 @@ def _failures(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
         return _reason(found, "costs")
     reasons = tables.errors(_name("errors", found), found.records)
     return [
-        tables.failures(_name("failures", found), found.records, found.costs, ctx.looks),
+        tables.failures(_name("failures", found), found.records, found.costs, ctx.styles),
         *([reasons] if reasons else []),
     ]
 

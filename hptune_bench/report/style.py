@@ -17,7 +17,7 @@ Dash = str | tuple[int, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
-class Look:
+class Style:
     """One tuner's appearance.
 
     Attributes:
@@ -50,20 +50,20 @@ _DASHES: dict[str, Dash] = {
     "dashdotdot": (0, (6, 1.6, 1.2, 1.6, 1.2, 1.6)),
 }
 
-LOOKS: dict[str, Look] = {
-    "manual_sweep": Look("hand-written loop", INK, DARK[INK], "-", "o", width=2.6),
-    "random_search": Look("random search", "#0072b2", "#56b4e9", _DASHES["dash"], "s"),
-    "bayesian_optimization": Look("Bayesian optimization", "#d55e00", "#ff9a4d", "-", "^"),
-    "hyperband": Look("Hyperband", "#008a64", "#3fd0a4", _DASHES["dashdot"], "D"),
-    "grid_search": Look("grid search (KerasTuner)", "#aa4499", "#e58fd6", _DASHES["dot"], "v"),
-    "bayesian_optimization_repaired": Look(
+STYLES: dict[str, Style] = {
+    "manual_sweep": Style("hand-written loop", INK, DARK[INK], "-", "o", width=2.6),
+    "random_search": Style("random search", "#0072b2", "#56b4e9", _DASHES["dash"], "s"),
+    "bayesian_optimization": Style("Bayesian optimization", "#d55e00", "#ff9a4d", "-", "^"),
+    "hyperband": Style("Hyperband", "#008a64", "#3fd0a4", _DASHES["dashdot"], "D"),
+    "grid_search": Style("grid search (KerasTuner)", "#aa4499", "#e58fd6", _DASHES["dot"], "v"),
+    "bayesian_optimization_repaired": Style(
         "Bayesian optimization (repaired)", "#8c3a00", "#ffc499", _DASHES["long"], "^", hollow=True
     ),
-    "hyperband_repaired": Look("Hyperband (repaired)", "#00573f", "#9fe8d0", _DASHES["dashdotdot"], "D", hollow=True),
-    "manual_grid": Look("hand-written nested loops", "#5b616a", "#b9c0ca", _DASHES["dash"], "P"),
-    "untuned_restarts": Look("untuned, only retrained", "#8a6d3b", "#d3b57f", _DASHES["dot"], "X"),
-    "untuned": Look("untuned (as copied)", "#7b818a", "#99a1ac", _DASHES["dot"], "o", hollow=True, width=1.4),
-    "post_winner": Look("the post's winner", "#7d7d1f", "#cfcf6b", _DASHES["dashdot"], "*", width=1.4),
+    "hyperband_repaired": Style("Hyperband (repaired)", "#00573f", "#9fe8d0", _DASHES["dashdotdot"], "D", hollow=True),
+    "manual_grid": Style("hand-written nested loops", "#5b616a", "#b9c0ca", _DASHES["dash"], "P"),
+    "untuned_restarts": Style("untuned, only retrained", "#8a6d3b", "#d3b57f", _DASHES["dot"], "X"),
+    "untuned": Style("untuned (as copied)", "#7b818a", "#99a1ac", _DASHES["dot"], "o", hollow=True, width=1.4),
+    "post_winner": Style("the post's winner", "#7d7d1f", "#cfcf6b", _DASHES["dashdot"], "*", width=1.4),
 }
 """In the order in which tables and legends list them."""
 
@@ -80,28 +80,28 @@ _FREE_COLORS = [
 _FREE_MARKERS = ["h", "<", ">", "p", "d", "H", "8", "1", "2", "3", "4"]
 
 
-def looks(tuners: Iterable[str]) -> dict[str, Look]:
-    """The look of each tuner; an unknown one gets the next free colour, line style and marker.
+def styles(tuners: Iterable[str]) -> dict[str, Style]:
+    """The style of each tuner; an unknown one gets the next free colour, line style and marker.
 
-    The order is that of ``LOOKS``, then that of appearance, so that a known tuner looks the same in every report.
+    The order is that of ``STYLES``, then that of appearance, so that a known tuner styles the same in every report.
     """
     names = list(dict.fromkeys(tuners))
-    found = {name: look for name, look in LOOKS.items() if name in names}
+    found = {name: style for name, style in STYLES.items() if name in names}
     dashes: list[Dash] = ["-", *_DASHES.values()]
-    for index, name in enumerate(name for name in names if name not in LOOKS):
+    for index, name in enumerate(name for name in names if name not in STYLES):
         color, dark = _FREE_COLORS[index % len(_FREE_COLORS)]
         # The three cycles have lengths 8, 6 and 11: no two of the first 264 unknown tuners look alike.
-        found[name] = Look(
+        found[name] = Style(
             label=shorten(clean(name).replace("_", " ")),
             color=color,
             dark=dark,
             dash=dashes[index % len(dashes)],
             marker=_FREE_MARKERS[index % len(_FREE_MARKERS)],
         )
-    labels = [look.label for look in found.values()]
-    for name, look in found.items():
-        if labels.count(look.label) > 1:
-            found[name] = replace(look, label=f"{look.label} ({shorten(clean(name))})")
+    labels = [style.label for style in found.values()]
+    for name, style in found.items():
+        if labels.count(style.label) > 1:
+            found[name] = replace(style, label=f"{style.label} ({shorten(clean(name))})")
     return found
 
 
@@ -109,9 +109,9 @@ def shorten(text: str, limit: int = 40) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def palette(shown: dict[str, Look]) -> dict[str, str]:
+def palette(shown: dict[str, Style]) -> dict[str, str]:
     """Light colour to dark colour for everything that figures draw: how the HTML page recolours them."""
-    return {**{look.color: look.dark for look in shown.values()}, **DARK}
+    return {**{style.color: style.dark for style in shown.values()}, **DARK}
 
 
 FIGURE_WIDTH = 8.3

@@ -28,12 +28,12 @@ from hptune_bench.core import text
 from hptune_bench.core.protocols import oriented
 from hptune_bench.report import markup
 from hptune_bench.report.blocks import Cell, Table, table
-from hptune_bench.report.style import Look
+from hptune_bench.report.style import Style
 
 ALIKE = "≈"
 FULL = "full budget"
 EFFORT_LABELS = {"plain": "no tuning: the plain script"}
-Looks = Mapping[str, Look]
+Styles = Mapping[str, Style]
 
 
 def count(value: Any) -> Cell:
@@ -105,7 +105,7 @@ def judged_name(records: Records) -> str:
     return metric_name(records) if records.judged_by == "test" else "validation score"
 
 
-def main(name: str, found: WorkloadAnalysis, looks: Looks, tuners: Sequence[str]) -> Table:
+def main(name: str, found: WorkloadAnalysis, styles: Styles, tuners: Sequence[str]) -> Table:
     """Test score, validation score, epochs, time and failures, at the checkpoint and at the full budget."""
     records, summary = found.records, found.summary
     checkpoints = [at for at in dict.fromkeys(summary["at"]) if at != FULL] if len(summary) else []
@@ -125,7 +125,7 @@ def main(name: str, found: WorkloadAnalysis, looks: Looks, tuners: Sequence[str]
             continue
         first = by_key.get((tuner, early)) if early else None
         both = ([first] if early else []) + [full]
-        cells = [Cell(looks[tuner].label), *[_score(row, "test") for row in both]]
+        cells = [Cell(styles[tuner].label), *[_score(row, "test") for row in both]]
         cells += [duration(row[clock] if row is not None else math.nan) for row in both]
         cells += [_score(row, "validation") for row in both]
         cells += [measure(losses.get(tuner, math.nan)) for losses in raw.values()]
@@ -217,14 +217,14 @@ def _seeds(row: Any) -> Cell:
 # --- comparisons ---------------------------------------------------------------------------------------------------
 
 
-def comparisons(name: str, records: Records, items: Sequence[Comparison], looks: Looks, caption: str) -> Table:
+def comparisons(name: str, records: Records, items: Sequence[Comparison], styles: Styles, caption: str) -> Table:
     where = next((item.where for item in items if item.where), "")
     columns = ["Method", "Against", "At", f"Outcome on {where}" if where else "Outcome", "Median difference"]
     columns += ["P(better)", "Wins–ties–losses", "p (Holm)", "n", *(["On each data set"] if where else [])]
     rows = []
     for item in items:
         result = item.spoken.result
-        head = [Cell(looks[item.tuner].label), Cell(looks[item.reference].label), Cell(item.at), Cell(word(item))]
+        head = [Cell(styles[item.tuner].label), Cell(styles[item.reference].label), Cell(item.at), Cell(word(item))]
         if result is None:
             rows.append([*head, *[Cell(text.MISSING)] * (len(columns) - len(head))])
             continue
@@ -271,10 +271,10 @@ def _on_each(item: Comparison) -> str:
     return ", ".join(text.signed(value, places) if math.isfinite(value) else text.number(value) for value in found)
 
 
-def ranks(found: Ranks, looks: Looks, score: str) -> Table:
+def ranks(found: Ranks, styles: Styles, score: str) -> Table:
     """Mean ranks with their interval; ``score``: what the judging score is called."""
     rows = [
-        [Cell(looks[row["tuner"]].label), measure(row["mean_rank"], row["low"], row["high"]), count(row["workloads"])]
+        [Cell(styles[row["tuner"]].label), measure(row["mean_rank"], row["low"], row["high"]), count(row["workloads"])]
         for _, row in found.table.iterrows()
     ]
     interval = " [95 % interval over seeds]" if found.few_draws is None else f" over {these(found.few_draws)}"
@@ -394,14 +394,14 @@ def _settings(row: Any, names: Sequence[str]) -> list[Cell]:
     return [Cell(text.value(known.get(name, row.get(f"hp:{name}"))), known.get(name)) for name in names]
 
 
-def ten_best(name: str, records: Records, looks: Looks) -> Table:
+def ten_best(name: str, records: Records, styles: Styles) -> Table:
     names = records.hyperparameters
     best = (
         records.trials[np.isfinite(records.trials["score"])].sort_values(["score", "tuner", "seed", "trial"]).head(10)
     )
     rows = [
         [
-            Cell(looks[row["tuner"]].label),
+            Cell(styles[row["tuner"]].label),
             count(row["seed"]),
             count(row["trial"]),
             measure(row["score"]),
@@ -418,7 +418,7 @@ def ten_best(name: str, records: Records, looks: Looks) -> Table:
     return table(name, _caption(records, "Ten best trials"), columns, rows, note)
 
 
-def selected(name: str, records: Records, looks: Looks, tuners: Sequence[str]) -> Table:
+def selected(name: str, records: Records, styles: Styles, tuners: Sequence[str]) -> Table:
     """The configuration that each method's luckiest run selected."""
     names = records.hyperparameters
     rows = []
@@ -434,7 +434,7 @@ def selected(name: str, records: Records, looks: Looks, tuners: Sequence[str]) -
         settings = _settings(trial.iloc[0] if len(trial) else run, names)
         rows.append(
             [
-                Cell(looks[tuner].label),
+                Cell(styles[tuner].label),
                 count(run["seed"]),
                 measure(run["final_validation"]),
                 measure(run["final_test"]),
@@ -449,10 +449,10 @@ def selected(name: str, records: Records, looks: Looks, tuners: Sequence[str]) -
 # --- noise, time, failures -----------------------------------------------------------------------------------------
 
 
-def curse(name: str, records: Records, found: Noise, looks: Looks) -> Table:
+def curse(name: str, records: Records, found: Noise, styles: Styles) -> Table:
     rows = [
         [
-            Cell(looks[row["tuner"]].label),
+            Cell(styles[row["tuner"]].label),
             measure(row["selected_validation"]),
             measure(row["retrained_validation"]),
             measure(row["optimism"], row["low"], row["high"]),
@@ -477,7 +477,7 @@ def curse(name: str, records: Records, found: Noise, looks: Looks) -> Table:
     return table(name, _caption(records, "The winner's curse"), columns, rows, note)
 
 
-def overtuning(name: str, records: Records, found: Noise, looks: Looks, tuners: Sequence[str]) -> Table:
+def overtuning(name: str, records: Records, found: Noise, styles: Styles, tuners: Sequence[str]) -> Table:
     rows = []
     for tuner in tuners:
         values = found.overtuning.loc[found.overtuning["tuner"] == tuner, "overtuning"].dropna().to_numpy(float)
@@ -485,7 +485,7 @@ def overtuning(name: str, records: Records, found: Noise, looks: Looks, tuners: 
             hurt = int((values > 0).sum())
             rows.append(
                 [
-                    Cell(looks[tuner].label),
+                    Cell(styles[tuner].label),
                     Cell(f"{hurt} of {values.size}", hurt / values.size),
                     measure(float(median(values))),
                     measure(float(values.max())),
@@ -501,10 +501,10 @@ def overtuning(name: str, records: Records, found: Noise, looks: Looks, tuners: 
     )
 
 
-def time_spent(name: str, records: Records, found: Costs, looks: Looks) -> Table:
+def time_spent(name: str, records: Records, found: Costs, styles: Styles) -> Table:
     rows = [
         [
-            Cell(looks[row["tuner"]].label),
+            Cell(styles[row["tuner"]].label),
             duration(row["training"]),
             duration(row["tuner_time"]),
             Cell(text.percent(row["share_tuner"]), row["share_tuner"]),
@@ -529,12 +529,12 @@ def time_spent(name: str, records: Records, found: Costs, looks: Looks) -> Table
 
 
 def break_even(
-    name: str, records: Records, pairs: Sequence[BreakEven], sentences: Sequence[str], looks: Looks
+    name: str, records: Records, pairs: Sequence[BreakEven], sentences: Sequence[str], styles: Styles
 ) -> Table:
     rows = [
         [
-            Cell(looks[pair.tuner].label),
-            Cell(looks[pair.reference].label),
+            Cell(styles[pair.tuner].label),
+            Cell(styles[pair.reference].label),
             Cell(sentence),
             Cell(_from(pair.seconds_per_epoch), pair.seconds_per_epoch),
             measure(pair.quality),
@@ -550,11 +550,11 @@ def _from(at: float | None) -> str:
     return "never in this budget" if at is None else "always" if at == 0 else f"{text.number(at, 3)} s per epoch"
 
 
-def targets(name: str, records: Records, found: Targets, looks: Looks) -> Table:
+def targets(name: str, records: Records, found: Targets, styles: Styles) -> Table:
     seconds = found.axis in ("stock_s", "elapsed_s")
     rows = [
         [
-            Cell(looks[row["tuner"]].label),
+            Cell(styles[row["tuner"]].label),
             Cell(f"{text.clean(row['label'])} ({text.number(row['target'])})", row["target"]),
             Cell(f"{int(row['hits'])} of {int(row['runs'])}", row["hits"] / max(row["runs"], 1)),
             Cell(_expected(row, seconds), row["ert"]),
@@ -598,10 +598,10 @@ def _times(value: float) -> str:
     return "only this one" if math.isinf(value) else "never reached" if value == 0 else f"{text.number(value, 2)}×"
 
 
-def defaults(name: str, records: Records, found: Costs, looks: Looks) -> Table:
+def defaults(name: str, records: Records, found: Costs, styles: Styles) -> Table:
     rows = [
         [
-            Cell(looks[row["tuner"]].label),
+            Cell(styles[row["tuner"]].label),
             measure(row["median_difference"], row["low"], row["high"]),
             Cell(str(row["outcome"])),
             Cell(text.percent(row["wasted_share_stock"]), row["wasted_share_stock"]),
@@ -631,7 +631,7 @@ def _median(values: pd.Series) -> float:
     return float(median(values.to_numpy(float)))
 
 
-def failures(name: str, records: Records, found: Costs, looks: Looks) -> Table:
+def failures(name: str, records: Records, found: Costs, styles: Styles) -> Table:
     # What a reader of stock KerasTuner would have been left with, and what going on gave.
     crashed = found.at_crash.astype({"score_at_crash": float, "final_score": float})
     crashed = crashed.groupby("tuner")[["score_at_crash", "final_score"]].agg(_median)
@@ -641,7 +641,7 @@ def failures(name: str, records: Records, found: Costs, looks: Looks) -> Table:
         mine = records.trials[records.trials["tuner"] == row["tuner"]]
         rows.append(
             [
-                Cell(looks[row["tuner"]].label),
+                Cell(styles[row["tuner"]].label),
                 count(row["trials"]),
                 *[count(int((mine["status"] == kind).sum())) for kind in kinds],
                 Cell(f"{int(row['wasted_epochs']):,} ({text.percent(row['wasted_share'])})", row["wasted_share"]),
@@ -684,10 +684,12 @@ def errors(name: str, records: Records) -> Table | None:
     return table(name, _caption(records, "Reasons of failures"), ["What", "Reason", "Count"], rows[:25], text_columns=2)
 
 
-def efforts(items: Sequence[Effort], looks: Looks) -> Table:
+def efforts(items: Sequence[Effort], styles: Styles) -> Table:
     rows = [
         [
-            Cell(EFFORT_LABELS.get(item.method) or (looks[item.method].label if item.method in looks else item.method)),
+            Cell(
+                EFFORT_LABELS.get(item.method) or (styles[item.method].label if item.method in styles else item.method)
+            ),
             count(item.lines),
             Cell(f"+{item.added} −{item.removed}", item.lines_changed),
             count(item.choices),
@@ -695,7 +697,7 @@ def efforts(items: Sequence[Effort], looks: Looks) -> Table:
         ]
         for item in items
     ]
-    columns = ["Method", "Lines of code", "Lines changed from the plain script", "Values to choose", "Times to look"]
+    columns = ["Method", "Lines of code", "Lines changed from the plain script", "Values to choose", "Times to style"]
     note = "Counted from the example scripts in benchmarks/examples/effort/, which all tune the post's regression."
     return table("effort", "What each method asks of a person", columns, rows, note)
 

@@ -18,14 +18,14 @@ from hptune_bench.report import markup
 from hptune_bench.report.blocks import Block, Cell, Figure, Items, Prose, Table, table
 from hptune_bench.report.plots import truth as plots
 from hptune_bench.report.plots.curves import MAX_BANDS
-from hptune_bench.report.style import Look
+from hptune_bench.report.style import Style
 
-Looks = Mapping[str, Look]
+Styles = Mapping[str, Style]
 SHOWN_EFFECTS = 8
 LEFT_OUT = "[smallest, largest with all data sets or without one of them]"
 
 
-def blocks(found: WorkloadAnalysis, looks: Looks, title: str, corner: str, score: str) -> list[Block]:
+def blocks(found: WorkloadAnalysis, styles: Styles, title: str, corner: str, score: str) -> list[Block]:
     """Regret, noise, the winner's curse, reference lines and advice; nothing where there is no table.
 
     Args:
@@ -37,10 +37,10 @@ def blocks(found: WorkloadAnalysis, looks: Looks, title: str, corner: str, score
     return [
         Prose(_best(true, score)),
         *_noise(true),
-        _lines(f"truth-{name}", true, looks, title, corner, score),
-        _tuners(f"truth-{name}", true, looks, score),
-        _sources(f"sources-{name}", true, looks),
-        *([_seeds(f"seeds-{name}", true.seeds, looks)] if true.seeds else []),
+        _lines(f"truth-{name}", true, styles, title, corner, score),
+        _tuners(f"truth-{name}", true, styles, score),
+        _sources(f"sources-{name}", true, styles),
+        *([_seeds(f"seeds-{name}", true.seeds, styles)] if true.seeds else []),
     ]
 
 
@@ -159,10 +159,10 @@ def _strongest(exact: ExactImportance) -> str:
 # --- tables --------------------------------------------------------------------------------------------------------
 
 
-def _tuners(name: str, true: Truth, looks: Looks, score: str) -> Table:
+def _tuners(name: str, true: Truth, styles: Styles, score: str) -> Table:
     rows = [
         [
-            Cell(looks[item.tuner].label),
+            Cell(styles[item.tuner].label),
             Cell(text.interval(item.regret, item.regret_low, item.regret_high), item.regret),
             *(_part(item.top[share], item.runs) for share in TOP),
             _part(item.can_fail, item.runs),
@@ -188,10 +188,10 @@ def _tuners(name: str, true: Truth, looks: Looks, score: str) -> Table:
     return table(name, "Against the truth (replayed)", columns, rows, note)
 
 
-def _sources(name: str, true: Truth, looks: Looks) -> Table:
+def _sources(name: str, true: Truth, styles: Styles) -> Table:
     rows = [
         [
-            Cell(looks[item.tuner].label),
+            Cell(styles[item.tuner].label),
             *(_source(item, source) for source in SOURCES),
             Cell(f"{item.runs - item.can_fail:,}", item.runs - item.can_fail),
         ]
@@ -233,12 +233,12 @@ def _random(item: TunerTruth, most: int) -> Cell:
     return Cell(f"{words(item.equal_random)}{times} {ends}", item.equal_random or math.inf)
 
 
-def _seeds(name: str, advice: Sequence[SeedsNeeded], looks: Looks) -> Table:
+def _seeds(name: str, advice: Sequence[SeedsNeeded], styles: Styles) -> Table:
     counts = [n for n in (10, 30, 100) if any(n in item.right for item in advice)]
     rows = [
         [
-            Cell(looks[item.tuner].label),
-            Cell(looks[item.reference].label),
+            Cell(styles[item.tuner].label),
+            Cell(styles[item.reference].label),
             Cell(item.truth),
             Cell(_ranged(item.difference, item.difference_range), item.difference),
             *(_right(item, n) for n in counts),
@@ -325,12 +325,12 @@ def _share(row: pd.Series, part: str) -> Cell:
 # --- figures -------------------------------------------------------------------------------------------------------
 
 
-def _lines(name: str, true: Truth, looks: Looks, title: str, corner: str, score: str) -> Figure:
+def _lines(name: str, true: Truth, styles: Styles, title: str, corner: str, score: str) -> Figure:
     takeaway = f"The best mean {score} there is: {text.number(true.best_score)}"
     if true.tuners:
         best = min(true.tuners, key=lambda item: item.regret)
         at = text.number(true.best_score + best.regret)
-        takeaway += f"; the median run of {looks[best.tuner].label} ends nearest, at {at}"
+        takeaway += f"; the median run of {styles[best.tuner].label} ends nearest, at {at}"
     runs = max((item.runs for item in true.tuners), default=0)
     band = "quartiles are in the CSV" if len(true.tuners) > MAX_BANDS else "band: lower to upper quartile"
     grid = f"; dash-dotted: the hand-picked grid of {true.grid_size} points in random order" if len(true.grid) else ""
@@ -346,5 +346,5 @@ def _lines(name: str, true: Truth, looks: Looks, title: str, corner: str, score:
         ),
         alt=f"True mean of each method over epochs, beside exact expectations. {takeaway}",
         data=plots.line_data(true),
-        draw=lambda: plots.draw_lines(true, looks, title, corner, score),
+        draw=lambda: plots.draw_lines(true, styles, title, corner, score),
     )

@@ -42,7 +42,7 @@ def write(campaigns: Sequence[Results], out: Path, quick: bool) -> Path:
         lead=_lead(ctx),
         sections=parts,
         svgs=svgs,
-        looks=ctx.looks,
+        styles=ctx.styles,
     )
     write_atomic(out / "report.html", page.to_html(shown))
     report = out / "report.md"
@@ -79,7 +79,7 @@ def _lead(ctx: sections.Context) -> str:
     done, planned = manifest.get("finished_runs"), manifest.get("planned_runs")
     words = [
         text.plural(len(ctx.workloads), "workload"),
-        text.plural(len(ctx.looks), "method"),
+        text.plural(len(ctx.styles), "method"),
         f"{done} of {planned} runs finished",
     ]
     labels = list(dict.fromkeys(found.records.data_label for found in ctx.workloads if found.records.data_label))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from hptune_bench.core import text
-from hptune_bench.report.style import FAINT, FIGURE_WIDTH, INK, PAPER, Look, rc
+from hptune_bench.report.style import FAINT, FIGURE_WIDTH, INK, PAPER, Style, rc
 
 
 def new(height: float, *, left: float = 0.75, right: float = 0.25, bottom: float = 0.6, top: float = 0.3) -> Any:
@@ -141,29 +141,29 @@ def limits(values: Iterable[float], scale: Scale, margin: float = 0.06) -> tuple
     return low - pad, high + pad
 
 
-def steps(axes: Any, x: np.ndarray, y: np.ndarray, look: Look, **style: Any) -> None:
+def steps(axes: Any, x: np.ndarray, y: np.ndarray, style: Style, **line: Any) -> None:
     """A right-continuous step line; nothing is drawn where there is no finite value."""
     axes.plot(
         x,
         np.where(np.isfinite(y), y, np.nan),
         drawstyle="steps-post",
-        color=look.color,
-        linestyle=look.dash,
-        linewidth=look.width,
+        color=style.color,
+        linestyle=style.dash,
+        linewidth=style.width,
         solid_capstyle="butt",
-        **style,
+        **line,
     )
 
 
-def marker_style(look: Look, size: float = 6.0) -> dict[str, Any]:
+def marker_style(style: Style, size: float = 6.0) -> dict[str, Any]:
     """Keyword arguments of ``plot`` for a tuner's marker without a line."""
     return {
         "linestyle": "none",
-        "marker": look.marker,
+        "marker": style.marker,
         "markersize": size,
-        "color": look.color,
-        "markerfacecolor": PAPER if look.hollow else look.color,
-        "markeredgecolor": look.color,
+        "color": style.color,
+        "markerfacecolor": PAPER if style.hollow else style.color,
+        "markeredgecolor": style.color,
         "markeredgewidth": 1.4,
     }
 
@@ -180,7 +180,7 @@ class End:
     """
 
     y: float
-    look: Look
+    style: Style
     x: float | None = None
 
 
@@ -211,16 +211,16 @@ def label_ends(axes: Any, ends: Sequence[End], size: float = 9.0) -> None:
         axes.plot(
             [1.0 + lead, 1.0 + lead + sample],
             [at, at],
-            color=end.look.color,
-            linestyle=end.look.dash,
-            linewidth=end.look.width,
+            color=end.style.color,
+            linestyle=end.style.dash,
+            linewidth=end.style.width,
             **line,
         )
-        axes.plot([1.0 + lead + sample / 2], [at], **marker_style(end.look, 4.5), **line)
+        axes.plot([1.0 + lead + sample / 2], [at], **marker_style(end.style, 4.5), **line)
         axes.text(
             1.0 + lead + sample + 0.06 / width,
             at,
-            end.look.label,
+            end.style.label,
             transform=axes.transAxes,
             va="center_baseline",
             ha="left",
@@ -308,7 +308,7 @@ def y_label(figure: Any, words: str, scale: Scale) -> None:
     figure.text(0.01, 0.5, words + note, rotation=90, ha="left", va="center", fontsize=9.5, multialignment="center")
 
 
-def markers(axes: Any, x: np.ndarray, y: np.ndarray, look: Look, ends: tuple[float, float], share: float) -> None:
+def markers(axes: Any, x: np.ndarray, y: np.ndarray, style: Style, ends: tuple[float, float], share: float) -> None:
     """Five markers along a step curve; ``share`` in [0, 1) gives each tuner places of its own between the two ends.
 
     The places are spread as the axis is, linear or log.
@@ -320,11 +320,11 @@ def markers(axes: Any, x: np.ndarray, y: np.ndarray, look: Look, ends: tuple[flo
     places = places[(places >= x[0]) & (places <= x[-1])]
     heights = y[np.searchsorted(x, places, side="right") - 1]
     keep = np.isfinite(heights)
-    axes.plot(places[keep], heights[keep], zorder=4, **marker_style(look, 5.5))
+    axes.plot(places[keep], heights[keep], zorder=4, **marker_style(style, 5.5))
 
 
-def sprinkle(axes: Any, x: np.ndarray, y: np.ndarray, look: Look, share: float) -> None:
+def sprinkle(axes: Any, x: np.ndarray, y: np.ndarray, style: Style, share: float) -> None:
     """Five markers along a line; ``share`` in [0, 1) shifts them, so that equal curves stay tellable."""
     at = np.unique(((np.arange(5) + 0.2 + 0.6 * share) / 5 * len(x)).astype(int))
     at = at[at < len(x)]
-    axes.plot(x[at], y[at], zorder=4, **marker_style(look, 5.5))
+    axes.plot(x[at], y[at], zorder=4, **marker_style(style, 5.5))

@@ -9,10 +9,12 @@ from typing import Any
 import pandas as pd
 
 from hptune_bench.report.plots import canvas
-from hptune_bench.report.style import FAINT, INK, Look
+from hptune_bench.report.style import FAINT, INK, Style
 
 
-def draw(curse: pd.DataFrame, untuned: float, looks: Mapping[str, Look], title: str, corner: str, x_label: str) -> Any:
+def draw(
+    curse: pd.DataFrame, untuned: float, styles: Mapping[str, Style], title: str, corner: str, x_label: str
+) -> Any:
     """One row per tuner: hollow = selected score, filled = retrained; columns of ``Noise.curse``."""
     frame = curse.reset_index(drop=True)
     figure = canvas.new(0.3 * len(frame) + 1.75, left=2.75, right=0.4, bottom=0.75, top=0.62)
@@ -24,10 +26,10 @@ def draw(curse: pd.DataFrame, untuned: float, looks: Mapping[str, Look], title: 
     if math.isfinite(untuned):
         axes.axvline(untuned, color=FAINT, linewidth=1.2, linestyle=(0, (1.2, 1.6)))
     for row, item in frame.iterrows():
-        look = looks[item["tuner"]]
+        style = styles[item["tuner"]]
         start, end = item["selected_validation"], item["retrained_validation"]
         if math.isfinite(start) and math.isfinite(end):
-            axes.plot([start, end], [row, row], color=look.color, linewidth=2, solid_capstyle="butt", zorder=2)
+            axes.plot([start, end], [row, row], color=style.color, linewidth=2, solid_capstyle="butt", zorder=2)
         for at, filled in ((start, False), (end, True)):
             axes.plot(
                 [at],
@@ -35,12 +37,12 @@ def draw(curse: pd.DataFrame, untuned: float, looks: Mapping[str, Look], title: 
                 linestyle="none",
                 marker="o",
                 markersize=7,
-                color=look.color,
+                color=style.color,
                 zorder=3,
-                markerfacecolor=look.color if filled else "#fefefe",
+                markerfacecolor=style.color if filled else "#fefefe",
                 markeredgewidth=1.6,
             )
-    axes.set_yticks(range(len(frame)), [looks[name].label for name in frame["tuner"]])
+    axes.set_yticks(range(len(frame)), [styles[name].label for name in frame["tuner"]])
     axes.set_ylim(len(frame) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(x_label + (f"\n({scale.note})" if scale.note else ""))

@@ -13,7 +13,7 @@ import pandas as pd
 from hptune_bench.analysis.anytime import AXES, Curves
 from hptune_bench.core.text import columns
 from hptune_bench.report.plots import canvas
-from hptune_bench.report.style import INK, LOOKS, Look
+from hptune_bench.report.style import INK, STYLES, Style
 
 MAX_BANDS = 5
 """More bands than these hide each other: then only the medians are drawn (the bands are in the CSV)."""
@@ -21,7 +21,7 @@ SPREAD_ENDS = 10
 """Longest search over shortest one from which on seconds are drawn on a log axis."""
 
 
-UNTUNED = replace(LOOKS["untuned"], label="untuned", marker="")
+UNTUNED = replace(STYLES["untuned"], label="untuned", marker="")
 """The horizontal line of the configuration as copied."""
 
 
@@ -56,20 +56,20 @@ def data(panels: Sequence[Panel]) -> pd.DataFrame:
     return frame[["panel", "axis", "score", *[name for name in frame if name not in ("panel", "axis", "score")]]]
 
 
-def draw(panels: Sequence[Panel], looks: Mapping[str, Look], height: float = 3.6) -> Any:
+def draw(panels: Sequence[Panel], styles: Mapping[str, Style], height: float = 3.6) -> Any:
     most = max((len(panel.tuners) + 1 for panel in panels), default=1)
     height = max(height, 0.17 * most + 1.1)
-    longest = max((columns(looks[name].label) for panel in panels for name in panel.tuners), default=10)
+    longest = max((columns(styles[name].label) for panel in panels for name in panel.tuners), default=10)
     right = min(3.4, 0.7 + 0.068 * max(longest, 16))
     figure = canvas.new(height * len(panels), left=0.8, right=right, bottom=0.55, top=0.4)
     if len(panels) > 1:
         figure.subplots_adjust(hspace=0.95 / (height - 0.95))
     for index, panel in enumerate(panels):
-        _panel(figure.add_subplot(len(panels), 1, index + 1), panel, looks)
+        _panel(figure.add_subplot(len(panels), 1, index + 1), panel, styles)
     return figure
 
 
-def _panel(axes: Any, panel: Panel, looks: Mapping[str, Look]) -> None:
+def _panel(axes: Any, panel: Panel, styles: Mapping[str, Style]) -> None:
     bands = {name: frame for name, frame in panel.curves.bands.groupby("tuner", sort=False) if name in panel.tuners}
     shown = [name for name in panel.tuners if name in bands]
     last = max((float(frame["x"].max()) for frame in bands.values()), default=1.0)
@@ -81,7 +81,7 @@ def _panel(axes: Any, panel: Panel, looks: Mapping[str, Look]) -> None:
     canvas.apply(axes.xaxis, across, first, last)
     canvas.apply(axes.yaxis, scale, low, high)
     for name in shown:
-        frame, look = bands[name], looks[name]
+        frame, style = bands[name], styles[name]
         x = np.append(frame["x"].to_numpy(float), last if len(frame) == 1 else frame["x"].max())
         lower, median, upper = (
             np.append(column, column[-1])
@@ -91,16 +91,16 @@ def _panel(axes: Any, panel: Panel, looks: Mapping[str, Look]) -> None:
             top = np.where(np.isfinite(upper), upper, high * 10 if high > 0 else high + 1)
             known = np.isfinite(lower)
             edges = (np.where(known, lower, np.nan), np.where(known, top, np.nan))
-            axes.fill_between(x, *edges, step="post", color=look.color, alpha=0.13, linewidth=0)
-        canvas.steps(axes, x, median, look, zorder=3)
-        canvas.markers(axes, x, median, look, (first, last), shown.index(name) / max(len(shown), 1))
+            axes.fill_between(x, *edges, step="post", color=style.color, alpha=0.13, linewidth=0)
+        canvas.steps(axes, x, median, style, zorder=3)
+        canvas.markers(axes, x, median, style, (first, last), shown.index(name) / max(len(shown), 1))
     if math.isfinite(panel.untuned):
         axes.axhline(panel.untuned, color=UNTUNED.color, linewidth=UNTUNED.width, linestyle=UNTUNED.dash, zorder=2)
     axes.set_xlabel(AXES[panel.curves.axis] + (", log axis" if across.kind == "log" else ""))
     axes.set_ylabel(panel.y_label + (f"\n({scale.note})" if scale.note else ""))
     axes.set_title(panel.title)
     canvas.corner(axes, panel.corner)
-    ends = [_end(bands[name], looks[name]) for name in shown]
+    ends = [_end(bands[name], styles[name]) for name in shown]
     untuned = [canvas.End(panel.untuned, UNTUNED)] if math.isfinite(panel.untuned) else []
     canvas.label_ends(axes, ends + untuned)
     if not any(np.isfinite(frame["median"].to_numpy(float)).any() for frame in bands.values()):
@@ -108,10 +108,10 @@ def _panel(axes: Any, panel: Panel, looks: Mapping[str, Look]) -> None:
         axes.text(0.5, 0.5, "no run has a finite score", transform=axes.transAxes, ha="center", color=INK)
 
 
-def _end(band: pd.DataFrame, look: Look) -> canvas.End:
+def _end(band: pd.DataFrame, style: Style) -> canvas.End:
     """The end of a median curve; where the median run failed, the label says so."""
     y = float(band["median"].iloc[-1])
-    failed = look if math.isfinite(y) else replace(look, label=f"{look.label}: failed")
+    failed = style if math.isfinite(y) else replace(style, label=f"{style.label}: failed")
     return canvas.End(y, failed, x=float(band["x"].max()))
 
 

@@ -16,7 +16,7 @@ from hptune_bench.analysis.verdict import word
 from hptune_bench.core import text
 from hptune_bench.report.plots import canvas
 from hptune_bench.report.plots.curves import MAX_BANDS
-from hptune_bench.report.style import FAINT, GRID, INK, Look
+from hptune_bench.report.style import FAINT, GRID, INK, Style
 
 MAX_RANK_TICKS = 10
 """Up to so many tuners each rank has a tick."""
@@ -42,7 +42,7 @@ def data(comparisons: Sequence[Comparison]) -> pd.DataFrame:
 
 def draw(
     comparisons: Sequence[Comparison],
-    looks: Mapping[str, Look],
+    styles: Mapping[str, Style],
     title: str,
     corner: str,
     metric: str,
@@ -58,13 +58,13 @@ def draw(
     )
     for index, (at, items) in enumerate(groups.items()):
         axes = figure.add_subplot(grid[index, 0])
-        scale = _panel(axes, items, looks, margin)
+        scale = _panel(axes, items, styles, margin)
         axes.set_title(f"{title}, {at}" if index == 0 else at[:1].upper() + at[1:])
         note = scale.note.replace("below ", "within ±").replace("log above", "log beyond")
         if index == 0:
             canvas.corner(axes, corner)
         if index == len(groups) - 1:
-            reference = looks[items[0].reference].label
+            reference = styles[items[0].reference].label
             words = f"← tuner better      difference in {metric}, tuner − {reference}      tuner worse →"
             axes.set_xlabel(words + (f"\n({note})" if note else ""))
         elif note:
@@ -72,7 +72,7 @@ def draw(
     return figure
 
 
-def _panel(axes: Any, items: Sequence[Comparison], looks: Mapping[str, Look], margin: float | None) -> canvas.Scale:
+def _panel(axes: Any, items: Sequence[Comparison], styles: Mapping[str, Style], margin: float | None) -> canvas.Scale:
     """A row of dots per comparison; returns the scale of the axis."""
     finite = [d for item in items for d in item.differences["difference"].to_numpy(float) if math.isfinite(d)]
     finite += [end for item in items for end in _span(item)] + ([-1.5 * margin, 1.5 * margin] if margin else [])
@@ -89,8 +89,8 @@ def _panel(axes: Any, items: Sequence[Comparison], looks: Mapping[str, Look], ma
         axes.axvspan(-margin, margin, color=GRID, alpha=0.75, linewidth=0, zorder=0)
     axes.axvline(0, color=FAINT, linewidth=1)
     for row, item in enumerate(items):
-        _row(axes, row, item, looks[item.tuner], axes.get_xlim())
-    axes.set_yticks(range(len(items)), [looks[item.tuner].label for item in items])
+        _row(axes, row, item, styles[item.tuner], axes.get_xlim())
+    axes.set_yticks(range(len(items)), [styles[item.tuner].label for item in items])
     axes.set_ylim(len(items) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
     return scale
@@ -118,11 +118,11 @@ def _few_ticks(axes: Any, scale: canvas.Scale, extent: float) -> None:
     axes.minorticks_off()
 
 
-def _row(axes: Any, row: int, item: Comparison, look: Look, edges: tuple[float, float]) -> None:
+def _row(axes: Any, row: int, item: Comparison, style: Style, edges: tuple[float, float]) -> None:
     differences = item.differences["difference"].to_numpy(float)
     jitter = ((np.arange(len(differences)) * 0.618) % 1 - 0.5) * 0.36
     inside = np.isfinite(differences)
-    axes.plot(differences[inside], row + jitter[inside], alpha=0.75, zorder=3, **canvas.marker_style(look, 4.5))
+    axes.plot(differences[inside], row + jitter[inside], alpha=0.75, zorder=3, **canvas.marker_style(style, 4.5))
     for sign, shape, edge in ((1, ">", edges[1]), (-1, "<", edges[0])):
         beyond = ~inside & (np.sign(np.nan_to_num(differences, posinf=1, neginf=-1)) == sign)
         axes.plot(
@@ -160,7 +160,7 @@ def _row(axes: Any, row: int, item: Comparison, look: Look, edges: tuple[float, 
     )
 
 
-def draw_ranks(ranks: Ranks, looks: Mapping[str, Look], corner: str = "") -> Any:
+def draw_ranks(ranks: Ranks, styles: Mapping[str, Style], corner: str = "") -> Any:
     """Mean rank with its interval, best on top."""
     frame = ranks.table.reset_index(drop=True)
     top = 0.35 if corner else 0.15
@@ -168,11 +168,11 @@ def draw_ranks(ranks: Ranks, looks: Mapping[str, Look], corner: str = "") -> Any
     axes = figure.add_subplot()
     canvas.corner(axes, corner)
     for row, item in frame.iterrows():
-        look = looks[item["tuner"]]
+        style = styles[item["tuner"]]
         if math.isfinite(item["low"]):
-            axes.plot([item["low"], item["high"]], [row, row], color=look.color, linewidth=2.2, solid_capstyle="butt")
-        axes.plot([item["mean_rank"]], [row], **canvas.marker_style(look, 7))
-    axes.set_yticks(range(len(frame)), [looks[name].label for name in frame["tuner"]])
+            axes.plot([item["low"], item["high"]], [row, row], color=style.color, linewidth=2.2, solid_capstyle="butt")
+        axes.plot([item["mean_rank"]], [row], **canvas.marker_style(style, 7))
+    axes.set_yticks(range(len(frame)), [styles[name].label for name in frame["tuner"]])
     axes.set_ylim(len(frame) - 0.5, -0.5)
     axes.set_xlim(0.8, len(frame) + 0.2)
     axes.grid(axis="y", visible=False)
@@ -182,11 +182,11 @@ def draw_ranks(ranks: Ranks, looks: Mapping[str, Look], corner: str = "") -> Any
     return figure
 
 
-def draw_diagram(found: Diagram, looks: Mapping[str, Look]) -> Any:
+def draw_diagram(found: Diagram, styles: Mapping[str, Style]) -> Any:
     """Critical-difference diagram: a bar joins tuners whose average ranks no test tells apart."""
     from scikit_posthocs import critical_difference_diagram
 
-    names = {name: looks[name].label for name in found.average.index}
+    names = {name: styles[name].label for name in found.average.index}
     # Where Friedman's test sees no difference at all, no pair may be called different.
     p_values = found.p_values if found.friedman_p < ALPHA else found.p_values * 0 + 1.0
     figure = canvas.new(0.2 * len(names) + 1.5, left=2.6, right=2.6, bottom=0.1, top=0.55)
@@ -198,7 +198,7 @@ def draw_diagram(found: Diagram, looks: Mapping[str, Look]) -> Any:
         alpha=ALPHA,
         label_fmt_left="{label}  {rank:.1f} ",
         label_fmt_right=" {rank:.1f}  {label}",
-        color_palette={looks[name].label: looks[name].color for name in names},
+        color_palette={styles[name].label: styles[name].color for name in names},
         label_props={"fontsize": 9},
         marker_props={"s": 0},
         crossbar_props={"color": INK, "linewidth": 3, "solid_capstyle": "butt"},
@@ -212,7 +212,7 @@ def draw_diagram(found: Diagram, looks: Mapping[str, Look]) -> Any:
         at = bar.get_xdata()
         bar.set_data([min(at), max(at)], bar.get_ydata()[:2])
     for name, rank in found.average.items():
-        axes.plot([rank], [0], clip_on=False, zorder=5, **canvas.marker_style(looks[str(name)], 6.5))
+        axes.plot([rank], [0], clip_on=False, zorder=5, **canvas.marker_style(styles[str(name)], 6.5))
     axes.grid(visible=False)
     axes.spines["top"].set_visible(True)
     axes.set_xlim(0.9, len(names) + 0.1)
@@ -222,7 +222,7 @@ def draw_diagram(found: Diagram, looks: Mapping[str, Look]) -> Any:
     return figure
 
 
-def draw_ranks_over_time(over_time: pd.DataFrame, looks: Mapping[str, Look], titles: Mapping[str, str]) -> Any:
+def draw_ranks_over_time(over_time: pd.DataFrame, styles: Mapping[str, Style], titles: Mapping[str, str]) -> Any:
     """Mean rank of each search over trained epochs, one panel per workload of ``titles``; 1, the best, on top."""
     height = max(3.0, 0.17 * over_time["tuner"].nunique() + 1.1)
     figure = canvas.new(height * len(titles), left=0.8, right=2.7, bottom=0.55, top=0.4)
@@ -238,10 +238,10 @@ def draw_ranks_over_time(over_time: pd.DataFrame, looks: Mapping[str, Look], tit
             x, y = frame["spent_epochs"].to_numpy(float), frame["mean_rank"].to_numpy(float)
             if len(groups) <= MAX_BANDS:
                 edges = frame["low"].to_numpy(float), frame["high"].to_numpy(float)
-                axes.fill_between(x, *edges, step="post", color=looks[str(name)].color, alpha=0.13, linewidth=0)
-            canvas.steps(axes, x, y, looks[str(name)])
-            canvas.markers(axes, x, y, looks[str(name)], (0.0, last), place / len(groups))
-            ends.append(canvas.End(float(y[-1]), looks[str(name)]))
+                axes.fill_between(x, *edges, step="post", color=styles[str(name)].color, alpha=0.13, linewidth=0)
+            canvas.steps(axes, x, y, styles[str(name)])
+            canvas.markers(axes, x, y, styles[str(name)], (0.0, last), place / len(groups))
+            ends.append(canvas.End(float(y[-1]), styles[str(name)]))
         axes.set_xlabel("trained epochs")
         if len(groups) <= MAX_RANK_TICKS:
             axes.set_yticks(range(1, len(groups) + 1))

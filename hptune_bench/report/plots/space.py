@@ -14,7 +14,7 @@ from hptune_bench.analysis.questions import Question
 from hptune_bench.core.text import number
 from hptune_bench.core.text import value as show
 from hptune_bench.report.plots import canvas
-from hptune_bench.report.style import FAINT, GRID, INK, Look, shorten
+from hptune_bench.report.style import FAINT, GRID, INK, Style, shorten
 
 MAX_DOTS = 2000
 """More trials than these are thinned (every k-th) in the picture, never in its CSV."""
@@ -45,7 +45,7 @@ def draw_dots(
     frame: pd.DataFrame,
     space: Sequence[Mapping[str, Any]],
     untuned: Mapping[str, Any],
-    looks: Mapping[str, Look],
+    styles: Mapping[str, Style],
     y_label: str,
     corner: str,
 ) -> Any:
@@ -67,7 +67,7 @@ def draw_dots(
         for name, group in thinned.groupby("tuner", sort=False):
             at = thinned.index.get_indexer(group.index)
             finite = np.isfinite(y[at])
-            style = canvas.marker_style(looks[str(name)], 3.6) | {"markeredgewidth": 0.8, "alpha": 0.6}
+            style = canvas.marker_style(styles[str(name)], 3.6) | {"markeredgewidth": 0.8, "alpha": 0.6}
             heavy = len(thinned) > 600
             axes.plot(x[at][finite], y[at][finite], rasterized=heavy, **style)
             axes.plot(
@@ -76,7 +76,7 @@ def draw_dots(
                 linestyle="none",
                 marker="x",
                 markersize=3.6,
-                color=looks[str(name)].color,
+                color=styles[str(name)].color,
                 alpha=0.6,
                 rasterized=heavy,
             )
@@ -98,16 +98,16 @@ def draw_dots(
         axes.set_xlabel(shorten(str(hp["name"])) + (" (log axis)" if hp.get("log") else ""), labelpad=2)
         axes.tick_params(labelleft=index % 2 == 0)
     canvas.y_label(figure, y_label, scale)
-    _legend(figure, [name for name in looks if (thinned["tuner"] == name).any()], looks)
+    _legend(figure, [name for name in styles if (thinned["tuner"] == name).any()], styles)
     if first is not None:
         canvas.corner(figure.axes[min(1, len(shown) - 1)], corner)
     return figure
 
 
-def _legend(figure: Any, names: Sequence[str], looks: Mapping[str, Look]) -> None:
+def _legend(figure: Any, names: Sequence[str], styles: Mapping[str, Style]) -> None:
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], label=looks[name].label, **canvas.marker_style(looks[name], 5)) for name in names]
+    handles = [Line2D([], [], label=styles[name].label, **canvas.marker_style(styles[name], 5)) for name in names]
     handles += [
         Line2D([], [], linestyle="none", marker="x", color=INK, label="no finite score, or exploded"),
         Line2D([], [], linestyle=(0, (1.2, 1.6)), color=FAINT, label="untuned value"),

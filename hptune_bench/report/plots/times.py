@@ -15,7 +15,7 @@ from hptune_bench.analysis.costs import BreakEven
 from hptune_bench.analysis.targets import Targets
 from hptune_bench.core import text
 from hptune_bench.report.plots import canvas
-from hptune_bench.report.style import FAINT, Look
+from hptune_bench.report.style import FAINT, Style
 
 PARTS = {
     "training": ("training", "#0072b2", ""),
@@ -28,7 +28,7 @@ SPREAD_TIMES = 20
 """Last over first hitting time from which on the runtime ECDF has a log axis."""
 
 
-def draw_ecdf(targets: Targets, tuners: Sequence[str], looks: Mapping[str, Look], title: str, corner: str) -> Any:
+def draw_ecdf(targets: Targets, tuners: Sequence[str], styles: Mapping[str, Style], title: str, corner: str) -> Any:
     figure = canvas.new(max(3.6, 0.17 * len(tuners) + 1.1), left=0.8, right=2.7, bottom=0.55, top=0.4)
     axes = figure.add_subplot()
     ends = []
@@ -42,10 +42,10 @@ def draw_ecdf(targets: Targets, tuners: Sequence[str], looks: Mapping[str, Look]
     for place, name in enumerate(name for name in tuners if name in groups):
         x, y = groups[name]["x"].to_numpy(float), groups[name]["fraction"].to_numpy(float)
         x, y = np.append(x, last), np.append(y, y[-1])
-        canvas.steps(axes, x, y, looks[name])
+        canvas.steps(axes, x, y, styles[name])
         # Curves that end at the same share lie on each other: their markers tell them apart.
-        canvas.markers(axes, x, y, looks[name], (first if log else 0.0, last), place / max(len(tuners), 1))
-        ends.append(canvas.End(float(y[-1]), looks[name]))
+        canvas.markers(axes, x, y, styles[name], (first if log else 0.0, last), place / max(len(tuners), 1))
+        ends.append(canvas.End(float(y[-1]), styles[name]))
     axes.set_xlabel(AXES[targets.axis] + (", log axis" if log else ""))
     axes.set_ylabel("share of (seed, target) pairs reached")
     axes.set_title(title)
@@ -54,7 +54,7 @@ def draw_ecdf(targets: Targets, tuners: Sequence[str], looks: Mapping[str, Look]
     return figure
 
 
-def draw_time(frame: pd.DataFrame, looks: Mapping[str, Look], title: str) -> Any:
+def draw_time(frame: pd.DataFrame, styles: Mapping[str, Style], title: str) -> Any:
     """Stacked bars: columns tuner and those of ``PARTS``, seconds (medians over runs)."""
     figure = canvas.new(0.32 * len(frame) + 1.6, left=2.75, right=0.8, bottom=0.6, top=0.62)
     axes = figure.add_subplot()
@@ -82,7 +82,7 @@ def draw_time(frame: pd.DataFrame, looks: Mapping[str, Look], title: str) -> Any
             va="center",
             fontsize=8.5,
         )
-    axes.set_yticks(range(len(frame)), [looks[name].label for name in frame["tuner"]])
+    axes.set_yticks(range(len(frame)), [styles[name].label for name in frame["tuner"]])
     axes.set_ylim(len(frame) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("seconds of one run on this machine (median over seeds)")
@@ -99,7 +99,7 @@ def break_even_data(pairs: Sequence[BreakEven]) -> pd.DataFrame:
     return frame.assign(ratio=frame["tuner_time"] / frame["reference_time"])
 
 
-def draw_break_even(pairs: Sequence[BreakEven], looks: Mapping[str, Look], title: str) -> Any:
+def draw_break_even(pairs: Sequence[BreakEven], styles: Mapping[str, Style], title: str) -> Any:
     """Time of the tuner over time of the reference, one panel per reference; below 1 the tuner is faster."""
     references = list(dict.fromkeys(pair.reference for pair in pairs))
     figure = canvas.new(2.9 * len(references), left=0.8, right=3.2, bottom=0.55, top=0.4)
@@ -131,16 +131,16 @@ def draw_break_even(pairs: Sequence[BreakEven], looks: Mapping[str, Look], title
         for place, pair in enumerate(here):
             curve = pair.curve
             ratio = (curve["tuner_time"] / curve["reference_time"]).to_numpy(float)
-            look = looks[pair.tuner]
+            style = styles[pair.tuner]
             seconds = curve["seconds_per_epoch"].to_numpy(float)
-            axes.plot(seconds, ratio, color=look.color, linestyle=look.dash, linewidth=look.width)
-            canvas.sprinkle(axes, seconds, ratio, look, place / len(here))
+            axes.plot(seconds, ratio, color=style.color, linestyle=style.dash, linewidth=style.width)
+            canvas.sprinkle(axes, seconds, ratio, style, place / len(here))
             at = pair.seconds_per_epoch
             if at and math.isfinite(at) and x.min() <= at <= x.max():
-                axes.plot([at], [1.0], zorder=4, **canvas.marker_style(look, 10))
-                look = replace(look, label=f"{look.label}, from {text.number(at, 2)} s")
-            ends.append(canvas.End(float(ratio[-1]) if len(ratio) else math.nan, look))
-        axes.set_ylabel(f"time ÷ time of\n{looks[reference].label}")
+                axes.plot([at], [1.0], zorder=4, **canvas.marker_style(style, 10))
+                style = replace(style, label=f"{style.label}, from {text.number(at, 2)} s")
+            ends.append(canvas.End(float(ratio[-1]) if len(ratio) else math.nan, style))
+        axes.set_ylabel(f"time ÷ time of\n{styles[reference].label}")
         if index == len(references) - 1:
             axes.set_xlabel("seconds per epoch of your model")
         if index == 0:

@@ -13,7 +13,7 @@ from hptune_bench.analysis.tabular.importance import ExactQuestion, show
 from hptune_bench.analysis.tabular.truth import LINES, Truth
 from hptune_bench.report.plots import canvas
 from hptune_bench.report.plots.curves import MAX_BANDS
-from hptune_bench.report.style import FAINT, INK, Look, shorten
+from hptune_bench.report.style import FAINT, INK, Style, shorten
 
 MOST_EFFECTS = 12
 COLORS = {"failing": "#d55e00", "scoring": "#0072b2"}
@@ -33,13 +33,13 @@ def line_data(true: Truth) -> pd.DataFrame:
     return pd.concat([*parts, pd.DataFrame(best)], ignore_index=True)
 
 
-def draw_lines(true: Truth, looks: Mapping[str, Look], title: str, corner: str, score: str) -> Any:
+def draw_lines(true: Truth, styles: Mapping[str, Style], title: str, corner: str, score: str) -> Any:
     """Truth about each tuner's incumbent over epochs, of the median run and on average; grey: what is exact."""
     figure = canvas.new(7.2, left=0.95, right=2.6, bottom=0.55, top=0.4)
     grid = figure.add_gridspec(len(PANELS), 1, hspace=0.3)
     for place, (column, words) in enumerate(PANELS.items()):
         axes = figure.add_subplot(grid[place, 0])
-        _lines_panel(axes, true, looks, column, score)
+        _lines_panel(axes, true, styles, column, score)
         axes.set_title(f"{title}, {words}" if place == 0 else words[:1].upper() + words[1:])
         if place == 0:
             canvas.corner(axes, corner)
@@ -47,7 +47,7 @@ def draw_lines(true: Truth, looks: Mapping[str, Look], title: str, corner: str, 
     return figure
 
 
-def _lines_panel(axes: Any, true: Truth, looks: Mapping[str, Look], column: str, score: str) -> None:
+def _lines_panel(axes: Any, true: Truth, styles: Mapping[str, Style], column: str, score: str) -> None:
     last = float(true.lines["epochs"].max()) if len(true.lines) else 10.0
     start = 0.1 * last  # the first trials may be a thousand times worse than all that follows
     exact = [frame[frame["epochs"] <= last] for frame in (true.random, true.grid)]
@@ -64,13 +64,13 @@ def _lines_panel(axes: Any, true: Truth, looks: Mapping[str, Look], column: str,
         known = rows.dropna(subset=[column])
         if known.empty:
             continue
-        look = looks[str(name)]
+        style = styles[str(name)]
         if column == "median" and len(true.tuners) <= MAX_BANDS:
             x, lower, upper = (rows[each].to_numpy(float) for each in ("epochs", "lower", "upper"))
             edges = lower, np.where(np.isnan(upper), axes.get_ylim()[1], upper)
-            axes.fill_between(x, *edges, step="post", color=look.color, alpha=0.13, linewidth=0)
-        canvas.steps(axes, known["epochs"].to_numpy(float), known[column].to_numpy(float), look, zorder=3)
-        ends.append(canvas.End(float(known[column].iloc[-1]), look, x=float(known["epochs"].iloc[-1])))
+            axes.fill_between(x, *edges, step="post", color=style.color, alpha=0.13, linewidth=0)
+        canvas.steps(axes, known["epochs"].to_numpy(float), known[column].to_numpy(float), style, zorder=3)
+        ends.append(canvas.End(float(known[column].iloc[-1]), style, x=float(known["epochs"].iloc[-1])))
     axes.set_xlim(0, last)
     axes.set_ylabel(f"true mean {score}" + (f"\n({scale.note})" if scale.note else ""))
     canvas.plain_ticks(axes.xaxis)

@@ -17,25 +17,19 @@ from hptune_bench.analysis.left_out import ranges
 from hptune_bench.analysis.noise_sources import components, components_and_ranges, run_sources, sources_and_ranges
 from hptune_bench.analysis.seeds_needed import judge, seeds_needed
 from hptune_bench.analysis.statistics import Interval, equivalent_p, median, median_p, outcome
-from hptune_bench.analysis.tabular.importance import anova, exact_importance, responses
-from hptune_bench.analysis.tabular.truth import (
-    Scores,
+from hptune_bench.analysis.tabular.expectations import (
     by_draws,
     chance_of_each,
-    equal_draws,
     expected_in_random_order,
     expected_random,
     middle,
-    places,
     proposal_weights,
     random_order,
-    retraining_sd,
-    scores_of,
-    trials_to,
-    true_means,
-    truly_best,
 )
-from hptune_bench.tabular.table import read_table
+from hptune_bench.analysis.tabular.importance import anova, exact_importance, responses
+from hptune_bench.analysis.tabular.scores import Scores, retraining_sd, scores_of, true_means, truly_best
+from hptune_bench.analysis.tabular.truth import equal_draws, places, trials_to
+from hptune_bench.tabular.parquet import read_table
 
 PUBLISHED = Path(__file__).parents[1] / "results" / "published" / "tables"
 few = st.lists(st.integers(0, 4), min_size=1, max_size=4)

@@ -8,7 +8,8 @@ from support.synthetic_table import synthetic_table
 
 from benchmarks.calibration import given_data, rules
 from benchmarks.calibration import model as fresh
-from hptune_bench.analysis.tabular.truth import by_draws, scores_of, true_means
+from hptune_bench.analysis.tabular.expectations import by_draws
+from hptune_bench.analysis.tabular.scores import scores_of, true_means
 
 
 def test_fresh_draws_have_the_tables_moments() -> None:

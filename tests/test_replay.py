@@ -26,7 +26,8 @@ from hptune_bench.store.layout import RunId
 from hptune_bench.store.runstore import FileStore
 from hptune_bench.tabular import shards
 from hptune_bench.tabular.grid import levels_of
-from hptune_bench.tabular.table import Table, configurations_of, read_table, selected, write_table
+from hptune_bench.tabular.parquet import read_table, write_table
+from hptune_bench.tabular.table import Table, configurations_of, selected
 from hptune_bench.training import make_trainer
 from hptune_bench.training.fake import FakeTrainer
 from hptune_bench.training.replay import TableTrainer, fitting

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from hptune_bench.core.errors import UserError
-from hptune_bench.tabular import table as tables
-from hptune_bench.tabular.table import TEST, Table, configurations_of, read_table, selected, stop_epochs, write_table
+from hptune_bench.tabular import parquet
+from hptune_bench.tabular.parquet import find_table, read_table, write_table
+from hptune_bench.tabular.table import TEST, Table, configurations_of, selected, stop_epochs
 from hptune_bench.training.common import Patience, best_index, early_stopping
 
 LEVELS = {"flag": (False, True), "units": (4, 8), "rate": (0.001, 0.01, 0.1), "kind": ("adam", "sgd")}
@@ -212,16 +213,16 @@ def test_a_column_with_gaps_is_refused(path, tmp_path):
 
 
 def test_larger_files_than_any_table_are_not_read(path, monkeypatch):
-    monkeypatch.setattr(tables, "MAX_BYTES", 10)
+    monkeypatch.setattr(parquet, "MAX_BYTES", 10)
     assert "larger than any" in refused(path)
 
 
 def test_a_table_is_found_or_its_making_explained(path, monkeypatch, tmp_path):
-    assert tables.find_table("toy", path.parent) == path
+    assert find_table("toy", path.parent) == path
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="hptune-bench table toy"):
-        tables.find_table("toy")
+        find_table("toy")
     (tmp_path / "results/published").mkdir(parents=True)
     path.parent.joinpath("t").mkdir()
     write_table(Path("results/published/tables/toy.parquet"), made())
-    assert tables.find_table("toy") == Path("results/published/tables/toy.parquet")
+    assert find_table("toy") == Path("results/published/tables/toy.parquet")

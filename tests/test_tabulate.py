@@ -14,11 +14,12 @@ from support.training_models import Small, assert_identical, cut_words, job, tex
 from test_campaign import call, children, command, wait_for
 
 from hptune_bench.analysis.tabular.importance import exact_importance
-from hptune_bench.analysis.tabular.truth import scores_of
+from hptune_bench.analysis.tabular.scores import scores_of
 from hptune_bench.core.protocols import Fit
 from hptune_bench.core.seeds import data_seed, training_seed
 from hptune_bench.tabular import shards
-from hptune_bench.tabular.table import Table, read_table
+from hptune_bench.tabular.parquet import read_table
+from hptune_bench.tabular.table import Table
 from hptune_bench.training import make_trainer
 from hptune_bench.workloads.linear_regression import LinearRegression
 

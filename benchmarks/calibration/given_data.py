@@ -16,7 +16,9 @@ from benchmarks.calibration.cases import COVERAGE, MOST_FALSE, TRIALS, TRUTH_FRO
 from benchmarks.calibration.tried import bootstrap_median, clopper_pearson
 from hptune_bench.analysis.data_draws import draw_of
 from hptune_bench.analysis.statistics import ALPHA, Interval, median, median_interval, median_p, subtract
-from hptune_bench.analysis.tabular.truth import MOST_SHOWN, TOP, Scores, by_draws, equal_draws, true_means, truly_best
+from hptune_bench.analysis.tabular.expectations import by_draws
+from hptune_bench.analysis.tabular.scores import Scores, true_means, truly_best
+from hptune_bench.analysis.tabular.truth import MOST_SHOWN, TOP, equal_draws
 from hptune_bench.analysis.targets import wilson
 
 

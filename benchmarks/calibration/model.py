@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hptune_bench.analysis.tabular.truth import Scores
+from hptune_bench.analysis.tabular.scores import Scores
 
 SPLITS = ("validation", "test")
 

@@ -61,7 +61,7 @@ from hptune_bench.analysis.statistics import (
     signed_rank_p,
     subtract,
 )
-from hptune_bench.analysis.tabular.truth import Scores, scores_of
+from hptune_bench.analysis.tabular.scores import Scores, scores_of
 from hptune_bench.analysis.targets import time_interval
 
 FOLDER = Path("results/published/calibration")
@@ -306,7 +306,7 @@ def known_shift(n: int, count: int) -> list[dict[str, object]]:
 
 def worlds(folder: Path) -> dict[str, Scores]:
     """The scores of the tables of the post's problems, and the made-up ones."""
-    from hptune_bench.tabular.table import read_table
+    from hptune_bench.tabular.parquet import read_table
 
     found = {name: scores_of(read_table(folder / f"{name}.parquet")) for name in PROBLEMS}
     return {**found, "made up": fresh.synthetic_scores()}

@@ -337,7 +337,7 @@ def play(
     from hptune_bench import registry
     from hptune_bench.cli import play as game
     from hptune_bench.core.budget import Budget
-    from hptune_bench.tabular.table import find_table, read_table
+    from hptune_bench.tabular.parquet import find_table, read_table
     from hptune_bench.training.replay import TableTrainer, fitting
 
     path = find_table(workload, tables)

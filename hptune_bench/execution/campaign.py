@@ -34,7 +34,8 @@ from hptune_bench.store.layout import RunId
 from hptune_bench.store.lock import locked
 from hptune_bench.store.manifest import read_manifest, write_manifest
 from hptune_bench.store.runstore import FileStore
-from hptune_bench.tabular import table as tables
+from hptune_bench.tabular.parquet import find_table, read_table
+from hptune_bench.tabular.table import digest
 from hptune_bench.training.replay import fitting
 from hptune_bench.tuners.expert import checksum
 from hptune_bench.workloads.own.loader import found_space
@@ -154,9 +155,9 @@ class Campaign:
         for entry in self.benchmark.workloads:
             for tuner in self.benchmark.tuners_of(entry):
                 registry.tuner_info(tuner).check_replay(f"{where}, workload {entry.name!r}")
-            path = tables.find_table(entry.name, self.benchmark.tables)
-            table = fitting(tables.read_table(path), self.workloads[entry.name], str(path))
-            found[entry.name] = Replayed(path.resolve(), tables.digest(table), table.definition)
+            path = find_table(entry.name, self.benchmark.tables)
+            table = fitting(read_table(path), self.workloads[entry.name], str(path))
+            found[entry.name] = Replayed(path.resolve(), digest(table), table.definition)
         return found
 
     def _limits(self, entry: WorkloadEntry) -> Limits:
@@ -614,7 +615,7 @@ class Replayed:
 
     Attributes:
         digest: of all that its numbers and their meaning depend on.
-        definition: what made it, see ``tables.Table``.
+        definition: what made it, see ``tabular.table.Table``.
     """
 
     path: Path

@@ -25,9 +25,9 @@ from hptune_bench.execution.executors.local import Callbacks, LocalExecutor
 from hptune_bench.execution.interrupts import Interrupts
 from hptune_bench.store.lock import locked
 from hptune_bench.tabular import shards
-from hptune_bench.tabular import table as tables
 from hptune_bench.tabular.grid import levels_of
-from hptune_bench.tabular.table import Table
+from hptune_bench.tabular.parquet import read_table, write_table
+from hptune_bench.tabular.table import Table, configurations_of
 from hptune_bench.training.common import direction_of
 from hptune_bench.workloads.own.loader import found_space
 
@@ -90,7 +90,7 @@ class Tabulation:
     def __post_init__(self) -> None:
         self._made: Workload = registry.make_workload(self.workload, self.options, "table")
         self.levels = levels_of(self._made, self.counts)
-        self.configurations = tables.configurations_of(self.levels)
+        self.configurations = configurations_of(self.levels)
         epochs = len(self.configurations) * self.data_replicates * self.training_replicates * self._made.full_epochs
         if epochs > MAX_EPOCHS:
             raise UserError(
@@ -137,7 +137,7 @@ class Tabulation:
         self.progress.planned(total, total - left)
         if not self._train(todo, key):
             return False
-        tables.write_table(self._path, self._assemble(parts, key, definition))
+        write_table(self._path, self._assemble(parts, key, definition))
         return True
 
     # --- what there is -----------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ class Tabulation:
         """
         remedy = "--fresh discards it, --out chooses another folder"
         if self._path.exists():
-            held = tables.read_table(self._path).definition
+            held = read_table(self._path).definition
             for name, value in definition.items():
                 if held.get(name) != json.loads(json.dumps(value, default=str)):
                     raise UserError(f"{self._path}: is a table of another definition ({name} differs); {remedy}")

@@ -52,7 +52,8 @@ def write(campaigns: Sequence[Results], out: Path, quick: bool) -> Path:
 
 def replayed(campaign: Results) -> dict[str, WorkloadTable]:
     """The tables that the campaign's workloads were replayed from, as far as they are still at hand, unchanged."""
-    from hptune_bench.tabular.table import digest, find_table, read_table
+    from hptune_bench.tabular.parquet import find_table, read_table
+    from hptune_bench.tabular.table import digest
 
     folder = (campaign.manifest.get("benchmark") or {}).get("tables")
     found = {}

@@ -17,9 +17,9 @@ from hptune_bench.core.errors import UserError
 from hptune_bench.core.protocols import Data, Job, Outcome, Split, Workload
 from hptune_bench.core.seeds import data_seed, derive
 from hptune_bench.core.space import canonical
-from hptune_bench.tabular import table as tables
 from hptune_bench.tabular.grid import Snapper
-from hptune_bench.tabular.table import TEST, Table, read_table, stop_epochs
+from hptune_bench.tabular.parquet import find_table, read_table
+from hptune_bench.tabular.table import TEST, Table, stop_epochs
 from hptune_bench.training.common import best_index
 
 MAX_SEEDS = 1_000_000
@@ -32,7 +32,7 @@ def trainer(workload: Workload, path: Path | None = None) -> TableTrainer:
     Raises:
         UserError: there is no such table, or it is not of this workload.
     """
-    where = tables.find_table(workload.name) if path is None else path
+    where = find_table(workload.name) if path is None else path
     return TableTrainer(workload, fitting(read_table(where), workload, str(where)))
 
 

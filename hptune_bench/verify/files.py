@@ -264,7 +264,7 @@ def rerun(folder: Path, campaign: Results, runs: Iterable[RunId]) -> Iterator[tu
         journal.JournalDamaged: a journal is not intact.
     """
     from hptune_bench.core.tensorflow import configure_tensorflow
-    from hptune_bench.tabular.table import find_table
+    from hptune_bench.tabular.parquet import find_table
     from hptune_bench.training import make_trainer
 
     configure_tensorflow()

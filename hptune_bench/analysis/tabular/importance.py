@@ -24,7 +24,7 @@ import pandas as pd
 from hptune_bench.analysis.left_out import ranges
 from hptune_bench.analysis.noise_sources import components
 from hptune_bench.analysis.statistics import Interval, holm
-from hptune_bench.analysis.tabular.truth import Scores, leading, safe_means
+from hptune_bench.analysis.tabular.scores import Scores, leading, safe_means
 from hptune_bench.core.space import Value
 from hptune_bench.tabular.table import Table
 

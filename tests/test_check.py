@@ -277,7 +277,7 @@ class Drawn:
         curve = [end + self.slope * (job.epochs - 1 - epoch) for epoch in range(job.epochs)]
         best = int(np.argmin(curve)) if math.isfinite(end) else None
         history = tuple({"val_loss": value} for value in curve)
-        return Outcome(history, False, False, best, 0.0, 0.0, 0.0, None, dict, list)
+        return Outcome(history, tuple(curve), False, False, best, 0.0, 0.0, 0.0, None, dict, list)
 
 
 SPACE = Space((Float("rate", 1e-4, 1e-1, log=True), Int("units", 1, 30)))

@@ -271,9 +271,11 @@ class Outcome:
 
     Attributes:
         history: one mapping per newly trained epoch: ``loss``, ``val_loss`` and the metrics, as floats.
+        objective: the workload's objective after each newly trained epoch, NaN and inf included. It is minimised from
+            here on: a maximised metric is negated.
         ended: the workload's early stopping ended it, so that continuing is pointless.
         cut: ``time_limit_s`` ended it before ``Job.epochs``.
-        best: index into ``history`` of the best finite objective (earliest of equals); None if none was finite.
+        best: index into ``objective`` of the smallest finite one (earliest of equals); None if none was finite.
         train_s: seconds of prepare, build and training, compiling excluded.
         compile_s: seconds of tracing and compiling, paid once per structure and process.
         cpu_s: CPU seconds of this process for all of it.
@@ -285,6 +287,7 @@ class Outcome:
     """
 
     history: tuple[Mapping[str, float], ...]
+    objective: tuple[float, ...]
     ended: bool
     cut: bool
     best: int | None

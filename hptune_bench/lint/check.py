@@ -495,8 +495,7 @@ def _probe(
 ) -> Probe:
     seed = seeds.derive("check", seeds.training_seed(data_seed, configuration, number))
     outcome: Outcome = trainer.train(Job(configuration, epochs, data_seed, seed))
-    sign = 1 if workload.direction == "min" else -1
-    curve = tuple(sign * float(row[workload.objective]) for row in outcome.history)
+    curve = outcome.objective
     exploded = cap > 0 and outcome.best is not None and curve[outcome.best] > EXPLODED * cap
     lost = outcome.best is None or not math.isfinite(curve[-1]) or exploded
     return Probe(configuration, math.inf if lost or outcome.best is None else curve[outcome.best], curve)

@@ -13,7 +13,7 @@ import numpy as np
 
 from hptune_bench.core import tensorflow as runtime
 from hptune_bench.core.errors import UserError
-from hptune_bench.core.protocols import Data, Direction, Job, State, Workload
+from hptune_bench.core.protocols import Data, Direction, Job, State, Workload, sign_of
 from hptune_bench.core.seeds import batch_order
 
 TEST_BATCH = 4096
@@ -114,11 +114,15 @@ def early_stopping(
     return Patience(state.best, wait), patience is not None and wait >= patience and epoch > 0
 
 
-def best_index(values: Sequence[float], direction: Direction) -> int | None:
-    """Index of the best finite value, the earliest of equals; None if none is finite."""
-    finite = [index for index, value in enumerate(values) if math.isfinite(value)]
-    sign = 1 if direction == "min" else -1
-    return min(finite, key=lambda index: sign * values[index], default=None)
+def minimised(workload: Workload, log: Mapping[str, float]) -> float:
+    """The objective in one epoch's log, negated where it is maximised: the only place that does so."""
+    return sign_of(workload.direction) * log[workload.objective]
+
+
+def best_index(objective: Sequence[float]) -> int | None:
+    """Index of the smallest finite value, the earliest of equals; None if none is finite."""
+    finite = [index for index, value in enumerate(objective) if math.isfinite(value)]
+    return min(finite, key=objective.__getitem__, default=None)
 
 
 def require_name(log: Mapping[str, Any] | Sequence[str], name: str, workload: Workload) -> None:

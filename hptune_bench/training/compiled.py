@@ -39,6 +39,7 @@ from hptune_bench.training.common import (
     assign,
     best_index,
     direction_of,
+    minimised,
     orders,
     pack_state,
     require_name,
@@ -193,7 +194,8 @@ class CompiledTrainer:
                 clock.aside_s += time.perf_counter() - began
             if job.time_limit_s is not None and clock.train_s() > job.time_limit_s:
                 cut = not ended and job.first_epoch + len(history) < job.epochs
-        best = best_index([row[self.workload.objective] for row in history], self.workload.direction)
+        objective = tuple(minimised(self.workload, log) for log in history)
+        best = best_index(objective)
         state = engine.state(best, fit.patience) if job.keep_state else None
 
         def test() -> Mapping[str, float]:
@@ -203,6 +205,7 @@ class CompiledTrainer:
 
         return Outcome(
             history=tuple(history),
+            objective=objective,
             ended=ended,
             cut=cut,
             best=best,

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hptune_bench.core.protocols import Data, Job, Outcome, Split, Workload
+from hptune_bench.core.protocols import Data, Job, Outcome, Split, Workload, sign_of
 from hptune_bench.core.seeds import derive
 from hptune_bench.core.space import Boolean, Choice, Float, Hyperparameter, Value
+from hptune_bench.training.common import best_index
 
 CAP = 10.0
 """Score of a model that has learned nothing."""
@@ -41,10 +42,10 @@ class FakeTrainer:
         patience = None if job.record else self._workload.fit(job.configuration).patience
         stop = _stop(curve, patience)
         history = tuple(self._logs(value) for value in curve[:stop])
-        finite = [(value, index) for index, value in enumerate(curve[:stop]) if math.isfinite(value)]
-        best = min(finite)[1] if finite else None
+        best = best_index(curve[:stop])
         return Outcome(
             history=history,
+            objective=tuple(curve[:stop]),
             ended=stop < len(curve),
             cut=False,
             best=best,
@@ -69,12 +70,12 @@ class FakeTrainer:
         return 1 + distance + (CAP - 1) * math.exp(-(epoch + 1) / (1 + 4 * distance)) + noise
 
     def _logs(self, value: float) -> Mapping[str, float]:
-        sign = 1 if self._workload.direction == "min" else -1
+        sign = sign_of(self._workload.direction)
         logs = {"loss": value * 0.9, "val_loss": value, self._workload.objective: sign * value}
         return {**logs, **{name: 1 / (1 + value) for name in self._workload.metrics if name not in logs}}
 
     def _test(self, value: float, data_seed: int) -> Mapping[str, float]:
-        sign = 1 if self._workload.direction == "min" else -1
+        sign = sign_of(self._workload.direction)
         score = value + NOISE * (_unit("test", data_seed) - 0.5)
         return {"loss": score, self._workload.test_metric: sign * score}
 

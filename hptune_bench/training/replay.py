@@ -20,7 +20,7 @@ from hptune_bench.core.space import canonical
 from hptune_bench.tabular.grid import Snapper
 from hptune_bench.tabular.parquet import find_table, read_table
 from hptune_bench.tabular.table import TEST, Table, stop_epochs
-from hptune_bench.training.common import best_index
+from hptune_bench.training.common import best_index, minimised
 
 MAX_SEEDS = 1_000_000
 """Run seeds that are tried to find the one behind a data seed."""
@@ -82,7 +82,6 @@ class TableTrainer:
 
     def __init__(self, workload: Workload, table: Table) -> None:
         self.table = table
-        self._sign = table.sign
         self._snapper = Snapper(workload.space, table.levels)
         monitored = table.curves[table.monitor]
         # One epoch more, which is no improvement, tells a stop in the last epoch from none.
@@ -90,7 +89,7 @@ class TableTrainer:
         self._stops = stop_epochs(longer, table.patience, table.monitor_direction)
         self._logs = {name: table.curves[name] for name in table.metrics if not name.startswith(TEST)}
         self._tests = {name.removeprefix(TEST): table.curves[name] for name in table.metrics if name.startswith(TEST)}
-        self._family = workload.family
+        self._workload = workload
         self._seeds: dict[int, int] = {}
         self._known = 0
 
@@ -116,7 +115,8 @@ class TableTrainer:
             last = min(last, first + 1 + math.floor(job.time_limit_s / seconds))
         columns = [curve[place][first:last].tolist() for curve in self._logs.values()]
         history = tuple(dict(zip(self._logs, values, strict=True)) for values in zip(*columns, strict=True))
-        best = best_index([row[self.table.objective] for row in history], self.table.direction)
+        objective = tuple(minimised(self._workload, log) for log in history)
+        best = best_index(objective)
         tested = (*place, max(first, last - 1) if best is None else first + best)
 
         def test() -> Mapping[str, float]:
@@ -124,6 +124,7 @@ class TableTrainer:
 
         return Outcome(
             history=history,
+            objective=objective,
             ended=last == stop,
             cut=last < min(job.epochs, stop),
             best=best,
@@ -151,7 +152,7 @@ class TableTrainer:
             if self._known == MAX_SEEDS:
                 raise ValueError(f"data seed {wanted} is none of a run's")
             self._known += 1
-            self._seeds.setdefault(data_seed(self._family, self._known), self._known)
+            self._seeds.setdefault(data_seed(self._workload.family, self._known), self._known)
         return self._seeds[wanted]
 
 

@@ -22,6 +22,7 @@ from hptune_bench.training.common import (
     assign,
     best_index,
     direction_of,
+    minimised,
     orders,
     pack_state,
     require_name,
@@ -91,7 +92,7 @@ def fit_model(workload: Workload, job: Job, data: Data, model: Any, clock: Clock
     rows = [{name: float(history[name][i]) for name in names} for i in range(len(callbacks[0].objectives))]
     keeper, limit = callbacks[:2]
     stopping = callbacks[2] if fit.patience is not None else None
-    best = best_index(keeper.objectives, workload.direction)
+    best = best_index(keeper.objectives)
     weights = keeper.weights if best is not None else model.get_weights()
     state = None
     if job.keep_state:
@@ -106,6 +107,7 @@ def fit_model(workload: Workload, job: Job, data: Data, model: Any, clock: Clock
     stopped = stopping is not None and stopping.stopped_epoch > 0
     return Outcome(
         history=tuple(rows),
+        objective=tuple(keeper.objectives),
         # A user's fit may bring callbacks of its own that end a training.
         ended=stopped or (own_fit is not None and early and not limit.cut),
         cut=limit.cut and early,
@@ -191,14 +193,14 @@ def _callbacks(workload: Workload, job: Job, fit: Fit, patience: Patience, clock
 
         def __init__(self) -> None:
             super().__init__()
-            self.objectives: list[float] = []
+            self.objectives: list[float] = []  # minimised
             self.weights: list[np.ndarray] = []
 
         def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
             require_name(logs or {}, workload.objective, workload)
             require_name(logs or {}, fit.monitor, workload)
-            self.objectives.append(float((logs or {})[workload.objective]))
-            if best_index(self.objectives, workload.direction) == len(self.objectives) - 1:
+            self.objectives.append(float(minimised(workload, logs or {})))
+            if best_index(self.objectives) == len(self.objectives) - 1:
                 self.weights = self.model.get_weights()
 
     class Limit(keras.callbacks.Callback):

@@ -114,6 +114,7 @@ def assert_identical(one: Outcome, other: Outcome, state: bool = True) -> None:
     """Equal to the bit: logs, stop, best epoch, its weights, and the state where both kept it."""
     assert [list(row) for row in one.history] == [list(row) for row in other.history]
     np.testing.assert_array_equal(*[[list(row.values()) for row in each.history] for each in (one, other)])
+    np.testing.assert_array_equal(one.objective, other.objective)
     assert (one.ended, one.cut, one.best) == (other.ended, other.cut, other.best)
     for a, b in zip(one.weights(), other.weights(), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -147,7 +147,8 @@ def compare(
     from hptune_bench.execution.campaign import Campaign
     from hptune_bench.report import write_report
     from hptune_bench.store.results import read_results
-    from hptune_bench.workloads.own.workload import Settings, assembled, fixed_loader
+    from hptune_bench.workloads.own.assembly import assembled, fixed_loader
+    from hptune_bench.workloads.own.settings import Settings
 
     configure_tensorflow()
     name = plain_name(getattr(build_model, "__name__", type(build_model).__name__).strip("<>"))  # <lambda>

@@ -11,7 +11,9 @@ from support.toy import ToyWorkload
 from hptune_bench.core.budget import Limits
 from hptune_bench.core.protocols import Data, Outcome, Split
 from hptune_bench.core.space import Float, Int, Space
-from hptune_bench.lint.check import before_training, budget, everything, hyperband_iteration, probe
+from hptune_bench.lint.budget import budget, hyperband_iteration
+from hptune_bench.lint.check import before_training, everything
+from hptune_bench.lint.probes import probe
 from hptune_bench.registry import make_workload
 from hptune_bench.training import make_trainer
 from hptune_bench.workloads.review_sentiment import ReviewSentiment

@@ -20,7 +20,7 @@ from hptune_bench.cli.observers import LiveObserver, PlainObserver
 from hptune_bench.core.protocols import Workload
 from hptune_bench.core.space import describe
 from hptune_bench.core.text import clean
-from hptune_bench.lint.check import Finding
+from hptune_bench.lint.finding import Finding
 from hptune_bench.store.results import Results
 from hptune_bench.verify.files import Check
 

@@ -144,6 +144,12 @@ class Data:
     facts: Mapping[str, float] = field(default_factory=dict)
     extra: Any = None
 
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits that there are, by name."""
+        held = {"train": self.train, "validation": self.validation}
+        return held if self.test is None else {**held, "test": self.test}
+
 
 @dataclass(frozen=True)
 class Fit:

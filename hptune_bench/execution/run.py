@@ -14,9 +14,7 @@ from hptune_bench.core import seeds
 from hptune_bench.core.errors import Failure, attempt
 from hptune_bench.core.protocols import (
     BudgetExhausted,
-    Data,
     Problem,
-    Split,
     Workload,
 )
 from hptune_bench.execution.evaluate import Evaluation
@@ -63,7 +61,7 @@ def conduct(setup: RunSetup) -> Entry:
         cap = data.facts["cap"] if "cap" in data.facts else workload.cap(data)
         trainings = None if setup.limits.epochs is None else setup.limits.epochs / workload.full_epochs
         if not contents.entries:
-            rows = {name: len(split) for name, split in _splits(data).items()}
+            rows = {name: len(split) for name, split in data.splits.items()}
             header = {**setup.header, "kind": "run", "facts": {**data.facts, "cap": cap}, "rows": rows}
             with remembering(setup.store):
                 journal.append(header, durable=durable)
@@ -104,8 +102,3 @@ def conduct(setup: RunSetup) -> Entry:
             journal.append(end, durable=durable)
     setup.store.discard()
     return end
-
-
-def _splits(data: Data) -> dict[str, Split]:
-    splits = {"train": data.train, "validation": data.validation}
-    return splits if data.test is None else {**splits, "test": data.test}

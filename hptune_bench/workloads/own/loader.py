@@ -52,7 +52,7 @@ def workload_of(name: str, options: Mapping[str, Any], space: Space | None = Non
         if rest:
             raise UserError(f"{source} is a workload of its own and takes no option {min(rest)!r}; remove it")
         return found
-    from hptune_bench.workloads.own.workload import from_module
+    from hptune_bench.workloads.own.assembly import from_module
 
     code = hashlib.sha256(path.read_bytes()).hexdigest()
     own: Any = from_module(name, found, module, rest, {**options, "code": code}, source, space)

@@ -26,10 +26,9 @@ import contextlib
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,79 +37,11 @@ from hptune_bench.core.errors import Failure, UserError, attempt
 from hptune_bench.core.fingerprint import digest_of
 from hptune_bench.core.keras_space import discover
 from hptune_bench.core.names import nearest
-from hptune_bench.core.protocols import Data, Direction, Engine, Fit, Split
+from hptune_bench.core.protocols import Data, Direction, Engine, Fit
 from hptune_bench.core.space import Configuration, Space, Value, hand_picked
-from hptune_bench.workloads.own.data import SPLITS, data_of, read_csv, splits
-from hptune_bench.workloads.own.loader import failure, import_again
-
-_SMALLER = ("loss", "error", "mse", "mae", "rmse", "mape", "crossentropy", "log")
-_FORMS: tuple[tuple[str, Any, str], ...] = (
-    ("monitor", str, "a name of the training log, such as 'val_loss'"),
-    ("objective", str, "a name of the training log, such as 'val_loss'"),
-    ("title", str, "a few words"),
-    ("metrics", Mapping, "names with their directions, such as {'val_mae': 'min'}"),
-    ("untuned", Mapping, "values by name, such as {'units': 8}"),
-    ("hand_picked", Mapping, "lists of values by name, such as {'units': [8, 16]}"),
-    ("cap", int | float, "a number"),
-)
-"""Settings with the form that they must have, where they are given."""
-_LARGER = ("acc", "auc", "precision", "recall", "f1", "iou", "dice", "r2", "similarity")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a file says in capital letters; see the module."""
-
-    epochs: int = 50
-    batch_size: int | str = 32
-    patience: int | None = None
-    monitor: str = "val_loss"
-    objective: str = "val_loss"
-    direction: Direction | None = None
-    metrics: Mapping[str, Direction] = field(default_factory=dict)
-    untuned: Configuration | None = None
-    hand_picked: Mapping[str, Any] = field(default_factory=dict)
-    cap: float | None = None
-    engine: Engine = "loop"
-    title: str = ""
-
-    def check(self, where: str) -> Settings:
-        """These settings with the direction filled in.
-
-        Raises:
-            UserError: a value that cannot be used.
-        """
-        for name, kind, form in _FORMS:
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
-                raise UserError(f"{where}: {name.upper()} = {value!r}; give {form}")
-        for name, said in self.metrics.items():
-            if said not in ("min", "max"):
-                raise UserError(f"{where}: METRICS[{name!r}] = {said!r}; choose min or max")
-        for name, values in self.hand_picked.items():
-            if not isinstance(values, tuple | list):
-                raise UserError(f"{where}: HAND_PICKED[{name!r}] = {values!r}; give a list of values")
-        positive = {"EPOCHS": self.epochs, "BATCH_SIZE": self.batch_size, "PATIENCE": self.patience}
-        for name, value in positive.items():
-            absent = (name == "PATIENCE" and value is None) or (name == "BATCH_SIZE" and isinstance(value, str))
-            if not absent and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise UserError(f"{where}: {name} = {value!r}; give a whole number of at least 1")
-        if self.engine not in ("loop", "xla", "stock"):
-            raise UserError(f"{where}: ENGINE = {self.engine!r}; choose loop, xla or stock")
-        if self.direction not in (None, "min", "max"):
-            raise UserError(f"{where}: DIRECTION = {self.direction!r}; choose min or max")
-        direction = self.direction or _direction(self.objective)
-        if direction is None:
-            raise UserError(f"{where}: whether {self.objective!r} should be small or large is unknown; give DIRECTION")
-        metrics = {name: way for name, way in self.metrics.items() if name != self.objective}
-        if self.patience is not None and self.monitor not in (self.objective, "val_loss", "loss", *metrics):
-            way = _direction(self.monitor)
-            if way is None:
-                raise UserError(
-                    f"{where}: add {self.monitor!r} to METRICS, with its direction, because MONITOR names it"
-                )
-            metrics[self.monitor] = way
-        return replace(self, direction=direction, metrics=metrics)
+from hptune_bench.workloads.own.baseline import constant_loss, majority_accuracy
+from hptune_bench.workloads.own.loader import failure
+from hptune_bench.workloads.own.settings import Settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,10 +216,10 @@ class OwnWorkload:
             return float(self.settings.cap)
         sign = 1 if self.direction == "min" else -1
         if self.objective == "val_accuracy":
-            return sign * _majority(data.train.y, data.validation.y)
+            return sign * majority_accuracy(data.train.y, data.validation.y)
         model = self.build(self.untuned, data)
         if self.objective == "val_loss":
-            constant = attempt(lambda: _constant(model, data))
+            constant = attempt(lambda: constant_loss(model, data))
             # A loss may take no constant: then the untrained model speaks for it.
             if not isinstance(constant, Failure) and math.isfinite(constant):
                 return sign * constant
@@ -361,111 +292,6 @@ def _plain(value: Any, deep: int = 2) -> Any:
     return [type(value).__name__, {key: _plain(part, deep - 1) for key, part in held if not callable(part)}]
 
 
-def from_module(
-    name: str,
-    found: Any,
-    module: ModuleType,
-    options: Mapping[str, Any],
-    described: Mapping[str, Any],
-    where: str,
-    space: Space | None = None,
-) -> OwnWorkload:
-    """The workload of an object in a user's module.
-
-    Args:
-        options: ``data`` and ``target`` (a CSV file instead of the module's data), ``epochs`` (instead of ``EPOCHS``).
-        described: the options as the fingerprint knows them.
-        space: what the model declares, where it is known already.
-
-    Raises:
-        UserError: data, settings or model cannot be used.
-    """
-    known = ("data", "target", "epochs")
-    for key in options:
-        if key not in known:
-            raise UserError(f"{where}: unknown option {key!r}{nearest(key, known)}")
-    said = {each.name: getattr(module, each.name.upper(), None) for each in fields(Settings)}
-    settings = Settings(**{key: value for key, value in said.items() if value is not None})
-    if "epochs" in options:
-        settings = replace(settings, epochs=options["epochs"])
-    file = str(module.__file__ and Path(module.__file__).name)
-    own = assembled(name, found, _loader(module, options, file), settings, described, where, space)
-    # A copy loses what is cached: it takes the space along.
-    return replace(own, discovered=own.space, reloaded=lambda seed: _loader(import_again(module), options, file)(seed))
-
-
-def assembled(
-    name: str,
-    model: Any,
-    loader: Callable[[int], Data],
-    settings: Settings,
-    options: Mapping[str, Any],
-    where: str,
-    space: Space | None = None,
-) -> OwnWorkload:
-    """A workload of these parts, checked.
-
-    Raises:
-        UserError: settings or model cannot be used.
-    """
-    import keras_tuner
-
-    if isinstance(model, type) and issubclass(model, keras_tuner.HyperModel):
-        model = model()
-    if not callable(getattr(model, "build", model)):
-        raise UserError(f"{where} is a {type(model).__name__}; name a function build_model(hp) or a HyperModel")
-    checked = settings.check(where)
-    return OwnWorkload(name, model, loader, checked, options, where, discovered=space).checked()
-
-
-def fixed_loader(parts: Mapping[str, Any], where: str) -> Callable[[int], Data]:
-    """A loader of data that are there already.
-
-    Raises:
-        UserError: the data cannot be used.
-    """
-    held = splits(parts, where)
-    return lambda seed: data_of(held, seed)
-
-
-def _loader(module: ModuleType, options: Mapping[str, Any], file: str) -> Callable[[int], Data]:
-    if ("data" in options) != ("target" in options):
-        raise UserError(f"{file}: data and target belong together; give the CSV file and the column to predict")
-    if "data" in options:
-        held = {"train": read_csv(Path(options["data"]), options["target"], file)}
-        return lambda seed: data_of(held, seed)
-    load = getattr(module, "load", None)
-    if callable(load):
-        return lambda seed: _loaded(load, seed, file)
-    if getattr(module, "train", None) is None:
-        remedy = "define train and validation, or load(seed), or give --data FILE.csv --target COLUMN"
-        raise UserError(f"{file} offers no data; {remedy}")
-    return fixed_loader({name: getattr(module, name, None) for name in SPLITS}, file)
-
-
-def _loaded(load: Callable[[int], Any], seed: int, file: str) -> Data:
-    where = f"{file}, load"
-    found = attempt(lambda: load(seed))
-    if isinstance(found, Failure):
-        raise UserError(*failure(f"{where}({seed}) fails", found.error)) from found.error
-    if isinstance(found, Data):
-        return found
-    if isinstance(found, tuple | list) and 1 <= len(found) <= 3:
-        found = dict(zip(SPLITS, found, strict=False))
-    if not isinstance(found, Mapping):
-        raise UserError(
-            f"{where} returns a {type(found).__name__}; return train, validation and (if there is one) test"
-        )
-    return data_of(splits(found, where), seed)
-
-
-def _direction(name: str) -> Direction | None:
-    plain = name.removeprefix("val_").lower()
-    if any(word in plain for word in _LARGER):
-        return "max"
-    return "min" if any(word in plain for word in _SMALLER) else None
-
-
 def _every_default(space: Space) -> dict[str, Value]:
     from hptune_bench.core.space import default_of
 
@@ -503,46 +329,3 @@ def _without_progress_bars() -> Iterator[None]:
 
 
 # --- the predictor that has learned nothing ------------------------------------------------------------------------
-
-
-def _majority(train: np.ndarray, validation: np.ndarray) -> float:
-    """Accuracy of always naming the most frequent class; y holds class numbers, or one-hot rows."""
-    held = [y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(-1) for y in (train, validation)]
-    values, counts = np.unique(held[0], return_counts=True)
-    return float(np.mean(held[1] == values[counts.argmax()]))
-
-
-def _constant(model: Any, data: Data) -> float:
-    """The loss, on the validation split, of the constant output that is best on the training split."""
-    import keras
-
-    loss = keras.losses.get(model.loss)
-    name = getattr(loss, "name", getattr(loss, "__name__", ""))
-    outputs = model.output_shape[1:]
-    candidates = _constants(name, data.train.y, outputs, _from_logits(loss))
-
-    def value(split: Split, constant: np.ndarray) -> float:
-        predicted = np.broadcast_to(constant.astype(np.float32), (len(split), *outputs))
-        return float(np.mean(keras.ops.convert_to_numpy(loss(split.y, predicted))))
-
-    best = min(candidates, key=lambda constant: value(data.train, constant))
-    return value(data.validation, best)
-
-
-def _constants(loss: str, y: np.ndarray, outputs: tuple[int, ...], logits: bool) -> list[np.ndarray]:
-    """Outputs that a predictor without inputs could give: class frequencies, or means and medians."""
-    if loss == "sparse_categorical_crossentropy":
-        shares = np.bincount(y.reshape(-1).astype(int), minlength=outputs[-1]) / y.size
-        return [np.log(np.maximum(shares, 1e-7)) if logits else shares]
-    mean = np.asarray(np.mean(y, axis=0, dtype=np.float64)).reshape(outputs)
-    if loss == "categorical_crossentropy":
-        return [np.log(np.maximum(mean, 1e-7)) if logits else mean]
-    if loss == "binary_crossentropy":
-        share = np.clip(mean, 1e-7, 1 - 1e-7)
-        return [np.log(share / (1 - share)) if logits else share]
-    return [mean, np.median(y, axis=0).reshape(outputs)]
-
-
-def _from_logits(loss: Any) -> bool:
-    config = loss.get_config() if hasattr(loss, "get_config") else {}
-    return bool(config.get("from_logits", config.get("fn_kwargs", {}).get("from_logits", False)))

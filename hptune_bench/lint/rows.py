@@ -1,0 +1,51 @@
+"""Rows of a workload's splits as the linter compares them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from hptune_bench.core.fingerprint import digest_of
+from hptune_bench.core.protocols import Data, Split
+
+MOST_ROWS = 20_000
+"""Rows of a split that are compared with those of another."""
+
+
+def columns_of(split: Split) -> dict[str, np.ndarray]:
+    return dict(split.x) if isinstance(split.x, Mapping) else {"x": np.asarray(split.x)}
+
+
+def head(split: Split, count: int) -> Split:
+    x = {k: v[:count] for k, v in split.x.items()} if isinstance(split.x, Mapping) else split.x[:count]
+    return Split(x, split.y[:count])
+
+
+def shapes(data: Data) -> str:
+    columns = [(n, c) for split in (data.train, data.validation) for n, c in columns_of(split).items()]
+    return repr([(name, column.shape, str(column.dtype)) for name, column in columns])
+
+
+def row_digests(split: Split) -> Iterator[bytes]:
+    """Each row, x and y, as a digest."""
+    columns = [np.asarray(c)[:MOST_ROWS] for c in (*columns_of(split).values(), split.y)]
+    for row in range(len(columns[0])):
+        digest = hashlib.blake2b(digest_size=16)
+        for column in columns:
+            value = column[row]
+            digest.update(repr(value).encode() if column.dtype == object else np.asarray(value).tobytes())
+        yield digest.digest()
+
+
+def data_digest(data: Data) -> str:
+    return digest_of(data.train, data.validation, data.test)
+
+
+def digest_of_arrays(arrays: Iterable[Any]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(repr(np.shape(array)).encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

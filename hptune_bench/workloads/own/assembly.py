@@ -1,0 +1,116 @@
+"""From a user's module, or from parts in memory, to a workload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hptune_bench.core.errors import Failure, UserError, attempt
+from hptune_bench.core.names import nearest
+from hptune_bench.core.protocols import Data
+from hptune_bench.core.space import Space
+from hptune_bench.workloads.own.data import SPLITS, data_of, read_csv, splits
+from hptune_bench.workloads.own.loader import failure, import_again
+from hptune_bench.workloads.own.settings import Settings
+from hptune_bench.workloads.own.workload import OwnWorkload
+
+
+def from_module(
+    name: str,
+    found: Any,
+    module: ModuleType,
+    options: Mapping[str, Any],
+    described: Mapping[str, Any],
+    where: str,
+    space: Space | None = None,
+) -> OwnWorkload:
+    """The workload of an object in a user's module.
+
+    Args:
+        options: ``data`` and ``target`` (a CSV file instead of the module's data), ``epochs`` (instead of ``EPOCHS``).
+        described: the options as the fingerprint knows them.
+        space: what the model declares, where it is known already.
+
+    Raises:
+        UserError: data, settings or model cannot be used.
+    """
+    known = ("data", "target", "epochs")
+    for key in options:
+        if key not in known:
+            raise UserError(f"{where}: unknown option {key!r}{nearest(key, known)}")
+    said = {each.name: getattr(module, each.name.upper(), None) for each in fields(Settings)}
+    settings = Settings(**{key: value for key, value in said.items() if value is not None})
+    if "epochs" in options:
+        settings = replace(settings, epochs=options["epochs"])
+    file = str(module.__file__ and Path(module.__file__).name)
+    own = assembled(name, found, _loader(module, options, file), settings, described, where, space)
+    # A copy loses what is cached: it takes the space along.
+    return replace(own, discovered=own.space, reloaded=lambda seed: _loader(import_again(module), options, file)(seed))
+
+
+def assembled(
+    name: str,
+    model: Any,
+    loader: Callable[[int], Data],
+    settings: Settings,
+    options: Mapping[str, Any],
+    where: str,
+    space: Space | None = None,
+) -> OwnWorkload:
+    """A workload of these parts, checked.
+
+    Raises:
+        UserError: settings or model cannot be used.
+    """
+    import keras_tuner
+
+    if isinstance(model, type) and issubclass(model, keras_tuner.HyperModel):
+        model = model()
+    if not callable(getattr(model, "build", model)):
+        raise UserError(f"{where} is a {type(model).__name__}; name a function build_model(hp) or a HyperModel")
+    checked = settings.check(where)
+    return OwnWorkload(name, model, loader, checked, options, where, discovered=space).checked()
+
+
+def fixed_loader(parts: Mapping[str, Any], where: str) -> Callable[[int], Data]:
+    """A loader of data that are there already.
+
+    Raises:
+        UserError: the data cannot be used.
+    """
+    held = splits(parts, where)
+    return lambda seed: data_of(held, seed)
+
+
+def _loader(module: ModuleType, options: Mapping[str, Any], file: str) -> Callable[[int], Data]:
+    if ("data" in options) != ("target" in options):
+        raise UserError(f"{file}: data and target belong together; give the CSV file and the column to predict")
+    if "data" in options:
+        held = {"train": read_csv(Path(options["data"]), options["target"], file)}
+        return lambda seed: data_of(held, seed)
+    load = getattr(module, "load", None)
+    if callable(load):
+        return lambda seed: _loaded(load, seed, file)
+    if getattr(module, "train", None) is None:
+        remedy = "define train and validation, or load(seed), or give --data FILE.csv --target COLUMN"
+        raise UserError(f"{file} offers no data; {remedy}")
+    return fixed_loader({name: getattr(module, name, None) for name in SPLITS}, file)
+
+
+def _loaded(load: Callable[[int], Any], seed: int, file: str) -> Data:
+    where = f"{file}, load"
+    found = attempt(lambda: load(seed))
+    if isinstance(found, Failure):
+        raise UserError(*failure(f"{where}({seed}) fails", found.error)) from found.error
+    if isinstance(found, Data):
+        return found
+    if isinstance(found, tuple | list) and 1 <= len(found) <= 3:
+        found = dict(zip(SPLITS, found, strict=False))
+    if not isinstance(found, Mapping):
+        raise UserError(
+            f"{where} returns a {type(found).__name__}; return train, validation and (if there is one) test"
+        )
+    return data_of(splits(found, where), seed)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hptune_bench.core.budget import Budget
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.names import SOURCE, is_own, nearest, own_name, safe_name
-from hptune_bench.store.layout import RunId
+from hptune_bench.core.protocols import TRAINERS
 
 MAX_BYTES = 2**20
 OWN_SEEDS, OWN_TRAININGS = 10, 20
@@ -109,8 +109,6 @@ class Benchmark(_Strict):
     @field_validator("trainer")
     @classmethod
     def _known_trainer(cls, value: str) -> str:
-        from hptune_bench.training import TRAINERS
-
         if value not in TRAINERS:
             raise ValueError(f"there is no trainer {value!r}{nearest(value, TRAINERS)}")
         return value
@@ -145,12 +143,12 @@ class Benchmark(_Strict):
         return budget
 
 
-def expand(benchmark: Benchmark) -> Iterator[RunId]:
-    """All runs, breadth first over seeds: seed 1 of every tuner, then seed 2 ..."""
+def expand(benchmark: Benchmark) -> Iterator[tuple[str, str, int]]:
+    """All runs (workload, tuner, seed), breadth first over seeds: seed 1 of every tuner, then seed 2 ..."""
     for seed in range(1, benchmark.seeds + 1):
         for entry in benchmark.workloads:
             for tuner in benchmark.tuners_of(entry):
-                yield RunId(entry.name, tuner, seed)
+                yield entry.name, tuner, seed
 
 
 def read_benchmark(path: Path) -> Benchmark:

@@ -25,10 +25,11 @@ ROOMS: dict[str, set[str]] = {
     "report": {"core", "store", "tabular", "analysis"},
     "casestudy": {"core", "store", "analysis", "report"},
     "verify": {"core", "store", "tabular", "training", "benchmark", "registry", "execution", "analysis", "report"},
+    "play": {"core", "store", "tabular", "tuners", "training", "registry", "execution"},
     "api": {"core", "store", "workloads", "benchmark", "registry", "execution", "analysis", "report", "cli"},
     "cli": {
         *("core", "store", "tabular", "workloads", "tuners", "training", "benchmark", "registry", "lint", "execution"),
-        *("analysis", "report", "verify"),
+        *("analysis", "report", "verify", "play"),
     },
     "__main__": {"cli"},
     "__init__": {"api"},
@@ -38,8 +39,6 @@ MOST_LINES, MOST_FUNCTION_LINES = 350, 60
 
 # Today's violations: these lists may only shrink.
 FORBIDDEN_IMPORTS: set[str] = {
-    "benchmark.py -> store.layout",
-    "benchmark.py -> training.TRAINERS",
     "execution/campaign.py -> tuners.expert",
     "execution/campaign.py -> workloads.own.loader",
     "execution/tabulate.py -> workloads.own.loader",
@@ -54,7 +53,6 @@ FORBIDDEN_IMPORTS: set[str] = {
 }
 LONG_MODULES: set[str] = {
     "analysis/verdict.py",
-    "cli/main.py",
     "execution/campaign.py",
     "report/sections.py",
     "report/tables.py",

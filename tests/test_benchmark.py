@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from hptune_bench.benchmark import expand, read_benchmark
+from hptune_bench.cli.options import definition_of, rerun_count
 from hptune_bench.core.budget import Budget
 from hptune_bench.core.errors import UserError
+from hptune_bench.store.layout import RunId
 
 GOOD = """
 name = "good"
@@ -31,7 +33,7 @@ def cli(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_a_good_file_expands_breadth_first_over_seeds(tmp_path):
     path = tmp_path / "good.toml"
     path.write_text(GOOD, encoding="utf-8")
-    runs = list(expand(read_benchmark(path)))
+    runs = [RunId(*run) for run in expand(read_benchmark(path))]
     assert [(run.tuner, run.seed) for run in runs] == [
         ("untuned", 1),
         ("manual_sweep", 1),
@@ -114,10 +116,19 @@ def test_budgets_as_the_command_line_takes_them(text, limit):
     assert Budget.parse(text).epoch_limit(full_epochs=50) == limit
 
 
-@pytest.mark.parametrize("text", ["", "20", "trainings", "-3epochs", "0trials", "1.5epochs", "3 bananas"])
+@pytest.mark.parametrize(
+    "text", ["", "20", "trainings", "-3epochs", "0trials", "1.5epochs", "3 bananas", "9" * 400 + "epochs"]
+)
 def test_what_is_no_budget(text):
     with pytest.raises(UserError, match="20trainings, 500epochs, 20trials or 60s"):
         Budget.parse(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "one", "²", 5000 * "9"])
+def test_what_is_no_count_of_runs(text):
+    assert (rerun_count("all"), rerun_count("12")) == (None, 12)
+    with pytest.raises(UserError, match="neither a number of runs"):
+        rerun_count(text)
 
 
 @pytest.mark.parametrize(
@@ -143,9 +154,7 @@ def test_options_that_are_wrong(tmp_path, arguments, words):
 
 
 def test_one_option_puts_a_file_of_texts_in_place_of_the_simulated_ones(tmp_path):
-    from hptune_bench.cli.main import _definition
-
-    regression, reviews = _definition("benchmarks/post.toml", {"data": "texts.csv", "target": None}).workloads
+    regression, reviews = definition_of("benchmarks/post.toml", {"data": "texts.csv", "target": None}).workloads
     assert "data" not in regression.options
     assert reviews.options["data"] == "texts.csv"
     done = cli("run", "benchmarks/post.toml", "--data", tmp_path / "texts.csv", "--out", tmp_path / "out")

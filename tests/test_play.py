@@ -13,11 +13,12 @@ from support.toy import ToyWorkload
 from test_replay import tabulated
 
 from hptune_bench import registry
-from hptune_bench.cli import play
-from hptune_bench.cli.play import Place, text_plot
-from hptune_bench.core.budget import Budget
+from hptune_bench.core.budget import Budget, Limits
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.protocols import BudgetExhausted
+from hptune_bench.play import game as games
+from hptune_bench.play.game import Place, play
+from hptune_bench.play.person import text_plot
 from hptune_bench.training.fake import FakeTrainer
 from hptune_bench.training.replay import TableTrainer
 from hptune_bench.tuners.expert import ExpertLog, Log, Request, read_log
@@ -44,7 +45,7 @@ def game(trainer, tmp_path, lines: list[str], budget="6trainings", opponents=OPP
             raise EOFError from None
 
     path = tmp_path / "log.json"
-    score, places = play.play(ToyWorkload(), trainer, Budget.parse(budget), 1, opponents, 20, ask, said.append, path)
+    score, places = play(ToyWorkload(), trainer, Budget.parse(budget), 1, opponents, 20, ask, said.append, path)
     return "\n".join(said), score, places, path
 
 
@@ -110,14 +111,14 @@ def test_what_cannot_be_done_is_answered_in_a_sentence_and_costs_nothing(trainer
 def test_a_saved_log_gets_the_same_score_as_a_tuner(trainer, tmp_path):
     _, score, _, path = game(trainer, tmp_path, ["rate=0.03", "flag=no", "epochs=2", "continue=3", "quit", "y"])
     tuner = registry.make_tuner("expert_log", {"file": str(path)})
-    limits = play.Limits(epochs=60)
-    assert play._selected(ToyWorkload(), trainer, tuner, limits, 1, "expert_log") == score
+    limits = Limits(epochs=60)
+    assert games._selected(ToyWorkload(), trainer, tuner, limits, 1, "expert_log") == score
 
 
 def test_the_default_budgets_are_those_of_the_main_job():
     post = tomllib.loads((Path(__file__).parents[1] / "benchmarks/post.toml").read_text(encoding="utf-8"))
     for entry in post["workloads"]:
-        budget = Budget.parse(play.BUDGETS[entry["name"]])
+        budget = Budget.parse(games.BUDGETS[entry["name"]])
         assert budget.model_dump(exclude_none=True) == entry["budget"]
 
 

@@ -190,6 +190,7 @@ def test_a_finished_table_is_not_made_again_and_another_is_refused(tmp_path):
         (("friedman1",), "without conditions"),
         (("linear_regression", "--levels", "neurons"), "NAME=VALUE"),
         (("linear_regression", "--levels", "neurons=many"), "whole number"),
+        (("linear_regression", "--levels", "neurons=" + 5000 * "9"), "whole number"),
         (("linear_regression", "--set", "law=cubic"), "choose one of"),
         (("linear_regression", "--trainer", "table"), "choose one of"),
         (("linear_regression", "--data-seeds", "1000", "--training-seeds", "1000"), "fewer levels"),

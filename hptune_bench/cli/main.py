@@ -5,20 +5,14 @@ Heavy modules are imported inside the commands, so that ``--help`` answers at on
 
 from __future__ import annotations
 
-import shlex
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from hptune_bench.cli import options
 from hptune_bench.core.errors import UserError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from hptune_bench.benchmark import Benchmark
 
 app = typer.Typer(
     name="hptune-bench",
@@ -33,8 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-Folder = Annotated[Path, typer.Argument(help="A results folder.", show_default=False)]
 
 
 def main() -> None:
@@ -77,7 +69,7 @@ def run(
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="Results folder.  [default: results/NAME]")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.  [default: one per core]")] = None,
+    workers: options.Workers = None,
     tuner: Annotated[list[str] | None, typer.Option(help="Only this tuner; may be repeated.")] = None,
     workload: Annotated[list[str] | None, typer.Option(help="Only this workload; may be repeated.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds, instead of the file's.")] = None,
@@ -85,11 +77,9 @@ def run(
         str | None, typer.Option(help="Budget of every run: 20trainings, 500epochs, 20trials or 60s.")
     ] = None,
     trainer: Annotated[str | None, typer.Option(help="compiled, stock, table or fake, instead of the file's.")] = None,
-    data: Annotated[
-        str | None, typer.Option(help="Own model: a CSV file with a header. The review problem: a file of reviews.")
-    ] = None,
-    target: Annotated[str | None, typer.Option(help="Own model: the column of --data to predict.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Own model: epochs of a full training.")] = None,
+    data: options.Data = None,
+    target: options.Target = None,
+    epochs: options.Epochs = None,
     report: Annotated[bool, typer.Option(help="Write the report; without it, tables only.")] = True,
     fresh: Annotated[bool, typer.Option("--fresh", help="Discard what the results folder holds.")] = False,
 ) -> None:
@@ -102,8 +92,8 @@ def run(
     from hptune_bench.execution.campaign import Campaign
     from hptune_bench.execution.executors.worker import usable_cores
 
-    whole = _definition(benchmark, {"data": data, "target": target, "epochs": epochs})
-    definition = _narrowed(whole, tuner, workload, seeds, budget, trainer)
+    whole = options.definition_of(benchmark, {"data": data, "target": target, "epochs": epochs})
+    definition = options.narrowed(whole, tuner, workload, seeds, budget, trainer)
     folder = out or Path("results") / definition.name
     console = screen.console()
     with screen.observer(console) as observer:
@@ -111,9 +101,9 @@ def run(
             benchmark=definition,
             folder=folder,
             workers=workers or usable_cores(),
-            command=_command(),
+            command=options.command_line(),
             observer=observer,
-            on_round=lambda final: _after_round(console, folder, final, report),
+            on_round=lambda final: screen.after_round(console, folder, final, report),
             source=str(benchmark),
         )
         screen.search_spaces(console, campaign.workloads)
@@ -144,7 +134,7 @@ def report(
 
     campaigns = [read_results(folder, epochs=False) for folder in folders]
     # The first folder's own report stays what its own records give: that is what `verify` holds it against.
-    target = out or (folders[0] if len(folders) == 1 else _merged_folder(folders))
+    target = out or (folders[0] if len(folders) == 1 else options.merged_folder(folders))
     typer.echo(write_report(campaigns, target))
     if len(folders) == 1 and target == folders[0] and campaigns[0].manifest["files"]:
         from hptune_bench.store.folder import renew_report_checksums
@@ -152,15 +142,8 @@ def report(
         renew_report_checksums(target, campaigns[0].manifest)
 
 
-def _merged_folder(folders: list[Path]) -> Path:
-    """A folder beside the first one, named after all of them; never one of them."""
-    first = folders[0].resolve()
-    names = dict.fromkeys(folder.resolve().name for folder in folders)
-    return first.with_name("+".join(names)[:100] if len(names) > 1 else f"{first.name}-merged")
-
-
 @app.command()
-def show(folder: Folder) -> None:
+def show(folder: options.Folder) -> None:
     """Show standing, best configurations and models."""
     from hptune_bench.cli import screen
     from hptune_bench.store.results import read_results
@@ -173,7 +156,7 @@ def show(folder: Folder) -> None:
 
 @app.command()
 def verify(
-    folder: Folder,
+    folder: options.Folder,
     rerun: Annotated[
         str, typer.Option(metavar="N|all", help="Also do so many finished runs again, a seeded sample, or all.")
     ] = "",
@@ -186,22 +169,15 @@ def verify(
     from hptune_bench.cli import screen
     from hptune_bench.verify import files as verify
 
-    count = _count(rerun)
+    count = options.rerun_count(rerun)
     console = screen.console()
-    checks = []
-    for check in verify.check_files(folder):
-        checks.append(check)
-        screen.check(console, check)
+    checks = screen.checks(console, verify.check_files(folder))
     if rerun:
         campaign = verify.read_results(folder)
-        screen.check(console, verify.check_environment(campaign))
-        for check in verify.saved_models(folder, campaign):
-            checks.append(check)
-            screen.check(console, check)
+        screen.checks(console, [verify.check_environment(campaign)])
+        checks += screen.checks(console, verify.saved_models(folder, campaign))
         for pair in verify.rerun(folder, campaign, verify.sample(campaign, count)):
-            for check in pair:
-                checks.append(check)
-                screen.check(console, check)
+            checks += screen.checks(console, pair)
     differing = sum(check.status == "differs" for check in checks)
     console.print(f"{len(checks)} checks, {differing} differ." if differing else f"{len(checks)} checks, all hold.")
     if differing:
@@ -213,11 +189,9 @@ def check(
     workload: Annotated[
         str, typer.Argument(help="A workload, or a model of your own (my_model.py:build_model).", show_default=False)
     ],
-    data: Annotated[
-        str | None, typer.Option(help="Own model: a CSV file with a header. The review problem: a file of reviews.")
-    ] = None,
-    target: Annotated[str | None, typer.Option(help="Own model: the column of --data to predict.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Own model: epochs of a full training.")] = None,
+    data: options.Data = None,
+    target: options.Target = None,
+    epochs: options.Epochs = None,
     budget: Annotated[str, typer.Option(help="The budget that is planned.")] = "20trainings",
     trainer: Annotated[str, typer.Option(help="compiled or stock.")] = "compiled",
     probes: Annotated[int, typer.Option(min=0, help="Random configurations that are trained for a few epochs.")] = 12,
@@ -237,16 +211,12 @@ def check(
 
     planned = Budget.parse(budget)
     import_quietly()
-    given = {"data": data, "target": target, "epochs": epochs}
-    options = {key: value for key, value in given.items() if value is not None}
+    own = options.given({"data": data, "target": target, "epochs": epochs})
     console = screen.console()
-    made = registry.make_workload(workload, options, "check")
+    made = registry.make_workload(workload, own, "check")
     screen.search_spaces(console, {made.name: made})
     limits = Limits.of(planned, made.full_epochs)
-    count = 0
-    for finding in linter.everything(made, limits, OWN_TUNERS, make_trainer(trainer, made), probes):
-        count += 1
-        screen.finding(console, finding)
+    count = screen.findings(console, linter.everything(made, limits, OWN_TUNERS, make_trainer(trainer, made), probes))
     console.print(f"{count} warnings." if count != 1 else "1 warning.")
     if count:
         raise typer.Exit(1)
@@ -254,7 +224,7 @@ def check(
 
 @app.command()
 def compare(
-    first: Folder,
+    first: options.Folder,
     second: Annotated[Path, typer.Argument(help="Another results folder.", show_default=False)],
 ) -> None:
     """Compare two campaigns of one benchmark.
@@ -273,7 +243,7 @@ def compare(
 def table(
     workload: Annotated[str, typer.Argument(help="A workload (hptune-bench list workloads).", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder of the table.")] = Path("results/tables"),
-    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.  [default: one per core]")] = None,
+    workers: options.Workers = None,
     levels: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=N", help="So many values of this hyperparameter; may be repeated."),
@@ -301,14 +271,14 @@ def table(
     console = screen.console()
     tabulation = Tabulation(
         workload=workload,
-        options={key: _literal(value) for key, value in _pairs("--set", set_).items()},
+        options=options.workload_options(set_),
         folder=out,
         workers=workers or usable_cores(),
-        counts={name: _whole("--levels", name, value) for name, value in _pairs("--levels", levels).items()},
+        counts=options.levels_given(levels),
         data_replicates=data_seeds,
         training_replicates=training_seeds,
         trainer=trainer,
-        command=_command(),
+        command=options.command_line(),
         progress=TableProgress(console),
     )
     for name, values in tabulation.levels.items():
@@ -334,26 +304,10 @@ def play(
     At the end you see where you stand beside hand-written loops and tuners. What you tried can be saved, without a
     name; the tuner expert_log replays it.
     """
-    from hptune_bench import registry
-    from hptune_bench.cli import play as game
-    from hptune_bench.core.budget import Budget
-    from hptune_bench.tabular.parquet import find_table, read_table
-    from hptune_bench.training.replay import TableTrainer, fitting
+    from hptune_bench.play import game
 
-    path = find_table(workload, tables)
-    table = read_table(path)
-    made = registry.make_workload(workload, table.options, "play")
-    game.play(
-        workload=made,
-        trainer=TableTrainer(made, fitting(table, made, str(path))),
-        budget=Budget.parse(budget or game.BUDGETS.get(workload, game.OTHER_BUDGET)),
-        seed=seed,
-        opponents=against or game.OPPONENTS,
-        runs=runs,
-        ask=input,
-        say=typer.echo,
-        log=log or Path(f"expert-{workload}.json"),
-    )
+    log = log or Path(f"expert-{workload}.json")
+    game.play_on_table(workload, tables, budget, seed, against or game.OPPONENTS, runs, input, typer.echo, log)
 
 
 @app.command(name="list")
@@ -371,154 +325,3 @@ def list_(
     for kind, show_kind in kinds.items():
         if what in ("", kind):
             show_kind(console)
-
-
-def _definition(benchmark: str, own: Mapping[str, str | int | None]) -> Benchmark:
-    """The benchmark of a file, or of a model of one's own.
-
-    Raises:
-        UserError: it cannot be read, or has options that only the other kind takes.
-    """
-    from hptune_bench.benchmark import own_benchmark, read_benchmark
-    from hptune_bench.core.names import is_own
-
-    options = {key: value for key, value in own.items() if value is not None}
-    if is_own(benchmark):
-        return own_benchmark(benchmark, options)
-    definition = read_benchmark(Path(benchmark))
-    texts = options.pop("data", None)
-    if options:
-        raise UserError(f"--{min(options)} is for a model of your own; a benchmark file says it itself, under options")
-    return definition if texts is None else _on_data(definition, str(texts))
-
-
-def _on_data(definition: Benchmark, data: str) -> Benchmark:
-    """The benchmark with a file in place of the simulated reviews.
-
-    Raises:
-        UserError: none of its workloads reads a file.
-    """
-    from hptune_bench import registry
-    from hptune_bench.benchmark import validate
-    from hptune_bench.core.names import SOURCE
-
-    table = definition.model_dump(exclude_none=True, exclude_defaults=True)
-    readers = 0
-    for entry in table["workloads"]:
-        options = entry.get("options", {})
-        if SOURCE not in options and registry.takes(entry["name"], "data"):
-            entry["options"] = {**options, "data": data}
-            readers += 1
-    if not readers:
-        raise UserError(f"--data {data}: no workload of {definition.name} reads a file of reviews; leave it out")
-    return validate(table, "command line")
-
-
-def _narrowed(
-    definition: Benchmark,
-    tuners: list[str] | None,
-    workloads: list[str] | None,
-    seeds: int | None,
-    budget: str | None,
-    trainer: str | None,
-) -> Benchmark:
-    """The benchmark with what the command line changes.
-
-    Raises:
-        UserError: a tuner or workload that the benchmark does not have, or a value that is none.
-    """
-    from hptune_bench.benchmark import validate
-    from hptune_bench.core.budget import Budget
-    from hptune_bench.core.names import nearest
-
-    table = definition.model_dump(exclude_none=True, exclude_defaults=True)
-    entries = [
-        {**entry.model_dump(exclude_none=True, exclude_defaults=True), "tuners": list(definition.tuners_of(entry))}
-        for entry in definition.workloads
-    ]
-    if workloads:
-        names = [entry["name"] for entry in entries]
-        for name in workloads:
-            if name not in names:
-                raise UserError(f"--workload {name!r} is not in {definition.name}{nearest(name, names)}")
-        entries = [entry for entry in entries if entry["name"] in workloads]
-    if tuners:
-        known = sorted({name for entry in entries for name in entry["tuners"]})
-        for name in tuners:
-            if name not in known:
-                raise UserError(f"--tuner {name!r} is not in {definition.name}{nearest(name, known)}")
-        entries = [{**entry, "tuners": [name for name in entry["tuners"] if name in tuners]} for entry in entries]
-        entries = [entry for entry in entries if entry["tuners"]]
-    if budget is not None:
-        table["budget"] = Budget.parse(budget).model_dump(exclude_none=True)
-        for entry in entries:
-            entry.pop("budget", None)
-    if seeds is not None:
-        table["seeds"] = seeds
-    if trainer is not None:
-        table["trainer"] = trainer
-        if trainer != "table":
-            table.pop("tables", None)
-    listed = {name for entry in entries for name in entry["tuners"]}
-    table["tuner_options"] = {name: given for name, given in definition.tuner_options.items() if name in listed}
-    table["workloads"] = entries
-    return validate(table, "command line")
-
-
-def _after_round(console: Console, folder: Path, final: bool, report: bool) -> None:
-    if not report:
-        return
-    from hptune_bench.cli import screen
-    from hptune_bench.report import write_report
-    from hptune_bench.store.results import read_results
-
-    campaign = read_results(folder, epochs=False)
-    if not campaign.runs.empty:
-        screen.standing(console, campaign)
-        write_report([campaign], folder, quick=not final)
-
-
-def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
-    """``name=value`` arguments by name.
-
-    Raises:
-        UserError: one is none, or a name comes twice.
-    """
-    pairs: dict[str, str] = {}
-    for text in given or ():
-        name, equals, value = text.partition("=")
-        if not equals or not name or name in pairs:
-            raise UserError(f"{option} {text!r}: give it as NAME=VALUE, each name once")
-        pairs[name] = value
-    return pairs
-
-
-def _whole(option: str, name: str, text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 10**6:
-        raise UserError(f"{option} {name}={text}: give a whole number from 1 on")
-    return int(text)
-
-
-def _literal(text: str) -> bool | int | float | str:
-    """A value as a benchmark file would have it: true, 5000, 0.5, or text, with or without quotes."""
-    import tomllib
-
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-    return value if isinstance(value, bool | int | float | str) else text
-
-
-def _count(rerun: str) -> int | None:
-    """``--rerun`` as a number of runs; None for all."""
-    if rerun in ("", "all"):
-        return None
-    if not rerun.isdigit() or int(rerun) < 1:
-        raise UserError(f"--rerun {rerun!r} is neither a number of runs from 1 on nor 'all'")
-    return int(rerun)
-
-
-def _command() -> str:
-    """The command as a reader can give it again."""
-    return shlex.join(["hptune-bench", *sys.argv[1:]])

@@ -11,23 +11,44 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
-from hptune_bench.core.text import clean
+from hptune_bench.core.text import clean, seconds, value
 from hptune_bench.store.layout import RunId
 
 
-class PlainObserver:
-    """One plain line per finished run: for logs, pipes and narrow terminals."""
+class _Progress:
+    """Plain lines about so much of so much, with what is left at the pace so far."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._total = self._done = self._already = 0
         self._began = time.monotonic()
+        self._total = self._done = self._already = 0
+
+    def _plan(self, what: str, total: int, done: int) -> None:
+        self._total, self._done, self._already = total, done, done
+        held = f", {done} of them done already" if done else ""
+        self._say(f"{total} {what} planned{held}")
+
+    def _left(self) -> str:
+        fresh = self._done - self._already
+        left = (time.monotonic() - self._began) / fresh * (self._total - self._done) if fresh else 0.0
+        return f", about {seconds(left)} left" if self._done < self._total else ""
+
+    def note(self, text: str) -> None:
+        self._say(f"note: {text}")
+
+    def _say(self, text: str) -> None:
+        self.console.print(Text(clean(text)), soft_wrap=True)
+
+
+class PlainObserver(_Progress):
+    """One plain line per finished run: for logs, pipes and narrow terminals."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
         self._best: dict[str, float] = {}
 
     def planned(self, runs: list[RunId], done: list[RunId]) -> None:
-        self._total, self._done, self._already = len(runs), len(done), len(done)
-        held = f", {len(done)} of them done already" if done else ""
-        self._say(f"{len(runs)} runs planned{held}")
+        self._plan("runs", len(runs), len(done))
 
     def event(self, slot: int, task: Mapping[str, Any], event: Mapping[str, Any]) -> None:
         if event["event"] == "trial":
@@ -44,9 +65,6 @@ class PlainObserver:
     def round_done(self, seed: int) -> None:
         self._say(f"seed {seed} of every tuner is done")
 
-    def note(self, text: str) -> None:
-        self._say(f"note: {text}")
-
     def traceback(self, text: str) -> None:
         """Many lines as they are, without what a terminal would obey."""
         for line in text.splitlines():
@@ -54,14 +72,6 @@ class PlainObserver:
 
     def stopping(self) -> None:
         self._say("stopping after the current trials; interrupt again to stop at once")
-
-    def _left(self) -> str:
-        fresh = self._done - self._already
-        seconds = (time.monotonic() - self._began) / fresh * (self._total - self._done) if fresh else 0.0
-        return f", about {clock(seconds)} left" if self._done < self._total else ""
-
-    def _say(self, text: str) -> None:
-        self.console.print(Text(clean(text)), soft_wrap=True)
 
 
 class LiveObserver(PlainObserver):
@@ -86,7 +96,7 @@ class LiveObserver(PlainObserver):
         if event["event"] == "start":
             best = self._best.get(_name(task))
             known = "" if best is None else f", best so far {best:.4f}"
-            values = ", ".join(f"{name} {_short(value)}" for name, value in event["configuration"].items())
+            values = assigned(event["configuration"])
             self._slots[slot] = f"{_name(task)}, trial {event['trial']}{known}: {values}"
             self._draw()
 
@@ -102,54 +112,37 @@ class LiveObserver(PlainObserver):
         lines = [
             Text.from_markup(f"[bold]{slot + 1}[/] {escape(clean(text))}") for slot, text in sorted(self._slots.items())
         ]
-        elapsed = clock(time.monotonic() - self._began)
+        elapsed = seconds(time.monotonic() - self._began)
         lines.append(Text(f"{self._done} of {self._total} runs, {elapsed} so far{self._left()}", style="cyan"))
         for line in lines:
             line.truncate(max(20, self.console.width - 1), overflow="ellipsis")
         return Group(*lines)
 
 
-class TableProgress:
+class TableProgress(_Progress):
     """How far a complete table is: plain lines, at most one every ``every`` seconds."""
 
     def __init__(self, console: Console, every: float = 20.0) -> None:
-        self.console = console
+        super().__init__(console)
         self._every = every
-        self._total = self._done = self._already = 0
-        self._began = self._said = time.monotonic()
+        self._said = self._began
 
     def planned(self, trainings: int, done: int) -> None:
-        self._total, self._done, self._already = trainings, done, done
         self._began = self._said = time.monotonic()
-        held = f", {done} of them done already" if done else ""
-        self._say(f"{trainings} trainings planned{held}")
+        self._plan("trainings", trainings, done)
 
     def trained(self) -> None:
         self._done += 1
         now = time.monotonic()
         if now - self._said >= self._every:
             self._said = now
-            left = (now - self._began) / (self._done - self._already) * (self._total - self._done)
-            self._say(f"{self._done} of {self._total} trainings, about {clock(left)} left")
-
-    def note(self, text: str) -> None:
-        self._say(f"note: {text}")
-
-    def _say(self, text: str) -> None:
-        self.console.print(Text(clean(text)), soft_wrap=True)
-
-
-def clock(seconds: float) -> str:
-    """Seconds as a person says them: ``45 s``, ``12 min``, ``1 h 05 min``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+            self._say(f"{self._done} of {self._total} trainings{self._left()}")
 
 
 def _name(task: Mapping[str, Any]) -> str:
     return f"{task['workload']} / {task['tuner']} / seed {task['seed']}"
 
 
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def assigned(configuration: Mapping[str, Any]) -> str:
+    """A configuration in one line: ``rate 0.01, units 32``."""
+    return ", ".join(f"{name} {value(each)}" for name, each in configuration.items())

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,13 @@ from rich.text import Text
 
 from hptune_bench import registry
 from hptune_bench.analysis.side_by_side import SideBySide
-from hptune_bench.cli.observers import LiveObserver, PlainObserver
+from hptune_bench.cli.observers import LiveObserver, PlainObserver, assigned
 from hptune_bench.core.protocols import Workload
 from hptune_bench.core.space import describe
 from hptune_bench.core.text import clean
+from hptune_bench.core.text import value as shown
 from hptune_bench.lint.finding import Finding
-from hptune_bench.store.results import Results
+from hptune_bench.store.results import Results, read_results
 from hptune_bench.verify.files import Check
 
 
@@ -45,42 +45,54 @@ def search_spaces(console: Console, workloads: Mapping[str, Workload]) -> None:
     for workload in workloads.values():
         table = _table(f"{workload.name}: {workload.title}", "hyperparameter", "range", "untuned", "hand-picked")
         for hp in workload.space:
-            picked = ", ".join(_number(value) for value in workload.hand_picked.get(hp.name, ()))
-            table.add_row(hp.name, describe(hp), _number(workload.untuned.get(hp.name, "")), picked)
+            picked = ", ".join(map(shown, workload.hand_picked.get(hp.name, ())))
+            table.add_row(hp.name, describe(hp), shown(workload.untuned.get(hp.name, "")), picked)
         console.print(table)
 
 
-def standing(console: Console, campaign: Results) -> None:
+def standing(console: Console, results: Results) -> None:
     """Every tuner's test score so far, and what the comparisons say."""
     from hptune_bench.analysis import analyse
     from hptune_bench.analysis.comparisons import FULL
 
-    analysis = analyse(campaign, quick=True)
+    analysis = analyse(results, quick=True)
     for name, workload in analysis.workloads.items():
-        label = campaign.manifest["workloads"][name].get("data_label") or ""
+        label = results.manifest["workloads"][name].get("data_label") or ""
         title = f"{name}{f' ({label} data)' if label else ''}: median test score over seeds, smaller is better"
         rows = workload.summary.to_dict("records")
         earlier = list(dict.fromkeys(row["at"] for row in rows if row["at"] != FULL))
         table = _table(title, "tuner", *earlier, FULL, "quartiles", "seeds", "seconds")
         for row in (row for row in rows if row["at"] == FULL):
             before = [
-                _number(other["test_median"])
+                shown(other["test_median"])
                 for at in earlier
                 for other in rows
                 if (other["tuner"], other["at"]) == (row["tuner"], at)
             ]
-            quartiles = f"{_number(row['test_low'])}–{_number(row['test_high'])}"
-            after = [_number(row[key]) for key in ("runs", "elapsed_s")]
-            table.add_row(row["tuner"], *before, _number(row["test_median"]), quartiles, *after)
+            quartiles = f"{shown(row['test_low'])}–{shown(row['test_high'])}"
+            after = [shown(row[key]) for key in ("runs", "elapsed_s")]
+            table.add_row(row["tuner"], *before, shown(row["test_median"]), quartiles, *after)
         console.print(table)
     for sentence in analysis.verdict:
         console.print(Text(clean(f"- {sentence.text}")))
 
 
-def best_configurations(console: Console, campaign: Results, count: int = 10) -> None:
+def after_round(console: Console, folder: Path, final: bool, report: bool) -> None:
+    """The standing and the report after a round of seeds, if a report is wanted; drawn in full after the last one."""
+    if not report:
+        return
+    from hptune_bench.report import write_report
+
+    results = read_results(folder, epochs=False)
+    if not results.runs.empty:
+        standing(console, results)
+        write_report([results], folder, quick=not final)
+
+
+def best_configurations(console: Console, results: Results, count: int = 10) -> None:
     """The best trials of each workload by validation score, and where its best model is kept."""
-    for name, facts in campaign.manifest["workloads"].items():
-        trials = campaign.trials
+    for name, facts in results.manifest["workloads"].items():
+        trials = results.trials
         if not trials.empty:
             trials = trials[(trials["workload"] == name) & trials["score"].notna()].nsmallest(
                 count, "score", keep="first"
@@ -89,16 +101,14 @@ def best_configurations(console: Console, campaign: Results, count: int = 10) ->
             f"{name}: best {count} trials by validation score", "score", "tuner", "seed", "trial", "configuration"
         )
         for row in trials.to_dict("records"):
-            configuration = json.loads(row["configuration"])
-            values = ", ".join(f"{key} {_number(value)}" for key, value in configuration.items())
+            values = assigned(json.loads(row["configuration"]))
             table.add_row(f"{row['score']:.6g}", row["tuner"], str(row["seed"]), str(row["trial"]), values)
         console.print(table)
-        model = campaign.manifest.get("best_models", {}).get(name)
+        model = results.manifest.get("best_models", {}).get(name)
         if model and model.get("file"):
-            tests = ", ".join(f"test {metric} {_number(value)}" for metric, value in model["test"].items())
-            console.print(clean(f"best model: {campaign.path / model['file']} ({tests})"), soft_wrap=True)
-        untuned = ", ".join(f"{key} {_number(value)}" for key, value in facts["untuned"].items())
-        console.print(clean(f"untuned configuration: {untuned}"), soft_wrap=True)
+            tests = ", ".join(f"test {metric} {shown(value)}" for metric, value in model["test"].items())
+            console.print(clean(f"best model: {results.path / model['file']} ({tests})"), soft_wrap=True)
+        console.print(clean(f"untuned configuration: {assigned(facts['untuned'])}"), soft_wrap=True)
 
 
 def side_by_side(console: Console, rows: Sequence[SideBySide]) -> None:
@@ -123,17 +133,27 @@ def side_by_side(console: Console, rows: Sequence[SideBySide]) -> None:
     console.print("In brackets: 95 % intervals of the median over seeds.", soft_wrap=True)
 
 
-def check(console: Console, outcome: Check) -> None:
-    """One line of a verification."""
-    style = {"ok": "green", "differs": "bold red", "not checked": "yellow"}[outcome.status]
-    line = Text(f"{outcome.status:<12}", style=style)
-    console.print(line + Text(clean(f"{outcome.name}: {outcome.detail}")), soft_wrap=True)
+def checks(console: Console, outcomes: Iterable[Check]) -> list[Check]:
+    """A line for each part of a verification, as it comes; returns them all."""
+    done = []
+    for outcome in outcomes:
+        done.append(outcome)
+        style = {"ok": "green", "differs": "bold red", "not checked": "yellow"}[outcome.status]
+        _line(console, f"{outcome.status:<12}", style, f"{outcome.name}: {outcome.detail}")
+    return done
 
 
-def finding(console: Console, found: Finding) -> None:
-    """One warning of a check."""
-    line = Text(f"{found.key:<14}", style="yellow")
-    console.print(line + Text(clean(found.text)), soft_wrap=True)
+def findings(console: Console, found: Iterable[Finding]) -> int:
+    """A line for each warning of a check, as it comes; returns their number."""
+    count = 0
+    for finding in found:
+        count += 1
+        _line(console, f"{finding.key:<14}", "yellow", finding.text)
+    return count
+
+
+def _line(console: Console, key: str, style: str, text: str) -> None:
+    console.print(Text(key, style=style) + Text(clean(text)), soft_wrap=True)
 
 
 def workloads(console: Console) -> None:
@@ -179,17 +199,3 @@ def _table(title: str, *columns: str) -> Table:
     for name in columns:
         table.add_column(Text(clean(name)), overflow="fold", no_wrap=name in ("tuner", "quartiles"))
     return table
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, float):
-        if math.isnan(value):
-            return ""
-        return (
-            f"{value:.0f}"
-            if value.is_integer() and abs(value) < 1e9
-            else f"{value:.3g}"
-            if abs(value) < 1
-            else f"{value:.4g}"
-        )
-    return str(value)

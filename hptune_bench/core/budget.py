@@ -46,7 +46,7 @@ class Budget(BaseModel):
         Raises:
             UserError: anything else.
         """
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(trainings?|epochs?|trials?|s|seconds?)", text.strip())
+        match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,12})?)\s*(trainings?|epochs?|trials?|s|seconds?)", text.strip())
         hint = "write a number and its unit: 20trainings, 500epochs, 20trials or 60s"
         if not match:
             raise UserError(f"--budget {text!r} is no budget: {hint}")

@@ -237,6 +237,9 @@ class Workload(Protocol):
 
 # --- what a trainer does -------------------------------------------------------------------------------------------
 
+TRAINERS = ("compiled", "stock", "table", "fake")
+"""Their names; ``training.make_trainer`` makes them."""
+
 
 @dataclass(frozen=True)
 class Job:

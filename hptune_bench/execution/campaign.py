@@ -121,7 +121,7 @@ class Campaign:
             for tuner in (*self.benchmark.primary.tuners, self.benchmark.primary.against):
                 registry.tuner_info(tuner, f"{where}, primary")
         self._replayed = self._find_tables(where)
-        self.runs = list(expand(self.benchmark))
+        self.runs = [RunId(*run) for run in expand(self.benchmark)]
         self._deaths: Counter[str] = Counter()
         self._warnings: list[str] = []
         self._tracebacks: set[str] = set()

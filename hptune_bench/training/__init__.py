@@ -10,9 +10,7 @@ import importlib
 from pathlib import Path
 
 from hptune_bench.core.errors import UserError
-from hptune_bench.core.protocols import Trainer, Workload
-
-TRAINERS = ("compiled", "stock", "table", "fake")
+from hptune_bench.core.protocols import TRAINERS, Trainer, Workload
 
 
 def require_trainer(name: str, *, training: bool = False) -> None:

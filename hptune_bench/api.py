@@ -15,12 +15,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hptune_bench.benchmark import OWN_TUNERS
+from hptune_bench.benchmark import OWN_PRIMARY, OWN_TUNERS
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from hptune_bench.analysis.campaign import Analysis
+    from hptune_bench.benchmark import Benchmark
+    from hptune_bench.core.protocols import Workload
 
 _COLUMNS = {
     "tuner": "tuner",
@@ -134,31 +136,36 @@ def compare(
     Raises:
         UserError: something given cannot be used, or the folder holds another comparison.
     """
-    from rich.console import Console
-
-    from hptune_bench import registry
-    from hptune_bench.benchmark import validate
-    from hptune_bench.cli.observers import PlainObserver
-    from hptune_bench.core.budget import Budget
     from hptune_bench.core.errors import UserError
     from hptune_bench.core.names import nearest, plain_name
     from hptune_bench.core.tensorflow import configure_tensorflow
-    from hptune_bench.execution import tasks
-    from hptune_bench.execution.campaign import Campaign
-    from hptune_bench.report import write_report
-    from hptune_bench.store.results import read_results
     from hptune_bench.workloads.own.assembly import assembled, fixed_loader
     from hptune_bench.workloads.own.settings import Settings
 
     configure_tensorflow()
     name = plain_name(getattr(build_model, "__name__", type(build_model).__name__).strip("<>"))  # <lambda>
-    parts = {"train": train, "validation": validation, "test": test}
+    benchmark = _definition(name, seeds, trainer, budget, tuners, noise_repeats=noise_repeats, stock_clock=stock_clock)
     known = [each.name for each in fields(Settings)]
     for key in settings:
         if key not in known:
             raise UserError(f"compare: unknown setting {key!r}{nearest(key, known)}")
-    said = Settings(epochs=epochs, **settings)
-    primary = [each for each in tuners if each in ("random_search", "bayesian_optimization", "hyperband")]
+    parts = {"train": train, "validation": validation, "test": test}
+    loader, said = fixed_loader(parts, "compare"), Settings(epochs=epochs, **settings)
+    own: Any = assembled(name, build_model, loader, said, {"code": _code(build_model)}, name)
+    folder = Path(out) if out is not None else Path("results") / name
+    _run_here(own, benchmark, folder, fresh)
+    return Comparison(folder)
+
+
+def _definition(name: str, seeds: int, trainer: str, budget: str, tuners: Sequence[str], **measured: int) -> Benchmark:
+    """The benchmark of one workload, as a file would say it; what is measured off the budget goes in as it is.
+
+    Raises:
+        UserError: something in it cannot be used.
+    """
+    from hptune_bench.benchmark import validate
+    from hptune_bench.core.budget import Budget
+
     table: dict[str, Any] = {
         "name": name,
         "seeds": seeds,
@@ -166,29 +173,38 @@ def compare(
         "budget": Budget.parse(budget).model_dump(exclude_none=True),
         "tuners": list(tuners),
         "workloads": [{"name": name}],
-        "noise_repeats": noise_repeats,
-        "stock_clock": stock_clock,
+        **measured,
     }
-    if primary and "manual_sweep" in tuners:
-        table["primary"] = {"tuners": primary, "against": "manual_sweep"}
-    benchmark = validate(table, "compare")
-    options = {"code": _code(build_model)}
-    own: Any = assembled(name, build_model, fixed_loader(parts, "compare"), said, options, name)
+    primary = [each for each in tuners if each in OWN_PRIMARY["tuners"]]
+    if primary and OWN_PRIMARY["against"] in tuners:
+        table["primary"] = {**OWN_PRIMARY, "tuners": primary}
+    return validate(table, "compare")
+
+
+def _run_here(own: Workload, benchmark: Benchmark, folder: Path, fresh: bool) -> None:
+    """Run the benchmark of a workload that only this process has, in this process, and write its report."""
+    from rich.console import Console
+
+    from hptune_bench import registry
+    from hptune_bench.cli.observers import PlainObserver
+    from hptune_bench.execution import tasks
+    from hptune_bench.execution.campaign import Campaign
+    from hptune_bench.report import write_report
+    from hptune_bench.store.results import read_results
+
     registry.keep_here(own)
     tasks.forget()  # the same name may mean another function now
-    folder = Path(out) if out is not None else Path("results") / name
     campaign = Campaign(
         benchmark=benchmark,
         folder=folder,
         workers=1,
-        command=f"hptune_bench.compare({name}, ...)",
+        command=f"hptune_bench.compare({own.name}, ...)",
         observer=PlainObserver(Console(highlight=False, markup=False)),
         source="compare",
         inline=True,
     )
     campaign.run(fresh=fresh)
     write_report([read_results(folder, epochs=False)], folder)
-    return Comparison(folder)
 
 
 def _code(build_model: Any) -> str:

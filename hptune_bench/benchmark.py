@@ -24,6 +24,10 @@ OWN_TUNERS = (
     "bayesian_optimization",
     "hyperband",
 )
+OWN_PRIMARY: Mapping[str, Any] = {
+    "tuners": ["random_search", "bayesian_optimization", "hyperband"],
+    "against": "manual_sweep",
+}
 
 
 class _Strict(BaseModel):
@@ -192,7 +196,7 @@ def own_benchmark(source: str, options: Mapping[str, Any]) -> Benchmark:
         "seeds": OWN_SEEDS,
         "budget": {"trainings": OWN_TRAININGS},
         "tuners": list(OWN_TUNERS),
-        "primary": {"tuners": ["random_search", "bayesian_optimization", "hyperband"], "against": "manual_sweep"},
+        "primary": OWN_PRIMARY,
         "workloads": [entry],
     }
     return validate(table, source)

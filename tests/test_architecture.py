@@ -61,7 +61,6 @@ LONG_MODULES: set[str] = {
 }
 LONG_FUNCTIONS: set[str] = {
     "analysis/campaign.py: _workload",
-    "api.py: compare",
     "execution/campaign.py: _manifest",
     "execution/evaluate.py: _trial",
     "execution/run.py: conduct",

@@ -15,8 +15,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hptune_bench.benchmark import OWN_PRIMARY, OWN_TUNERS
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -106,7 +104,7 @@ def compare(
     seeds: int = 5,
     out: str | Path | None = None,
     *,
-    tuners: Sequence[str] = OWN_TUNERS,
+    tuners: Sequence[str] = (),
     fresh: bool = False,
     trainer: str = "compiled",
     noise_repeats: int = 10,
@@ -129,6 +127,7 @@ def compare(
         seeds: repetitions; below six no test is possible, so that with five the verdict has differences and
             intervals, and says why nothing is decided.
         out: results folder; None: ``results/`` and the function's name.
+        tuners: by name; none: the usual ones.
         fresh: discard what the folder holds.
         noise_repeats, stock_clock: what is measured off the budget, see ``benchmark.Benchmark``.
         settings: as in ``workloads.own.Settings``: ``batch_size``, ``patience``, ``objective``, ``untuned`` ...
@@ -163,21 +162,23 @@ def _definition(name: str, seeds: int, trainer: str, budget: str, tuners: Sequen
     Raises:
         UserError: something in it cannot be used.
     """
+    from hptune_bench import registry
     from hptune_bench.benchmark import validate
     from hptune_bench.core.budget import Budget
+    from hptune_bench.core.tuner_info import primary, usual, with_role
 
+    chosen = {each: registry.tuner_info(each, "compare") for each in tuners or usual(registry.tuner_infos())}
     table: dict[str, Any] = {
         "name": name,
         "seeds": seeds,
         "trainer": trainer,
         "budget": Budget.parse(budget).model_dump(exclude_none=True),
-        "tuners": list(tuners),
+        "tuners": list(chosen),
         "workloads": [{"name": name}],
         **measured,
     }
-    primary = [each for each in tuners if each in OWN_PRIMARY["tuners"]]
-    if primary and OWN_PRIMARY["against"] in tuners:
-        table["primary"] = {**OWN_PRIMARY, "tuners": primary}
+    if (loop := with_role(chosen, "loop")) and primary(chosen):
+        table["primary"] = {"tuners": list(primary(chosen)), "against": loop}
     return validate(table, "compare")
 
 

@@ -13,21 +13,10 @@ from hptune_bench.core.budget import Budget
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.names import SOURCE, is_own, nearest, own_name, safe_name
 from hptune_bench.core.protocols import TRAINERS
+from hptune_bench.core.tuner_info import TunerInfo, primary, usual, with_role
 
 MAX_BYTES = 2**20
 OWN_SEEDS, OWN_TRAININGS = 10, 20
-OWN_TUNERS = (
-    "untuned",
-    "untuned_restarts",
-    "manual_sweep",
-    "random_search",
-    "bayesian_optimization",
-    "hyperband",
-)
-OWN_PRIMARY: Mapping[str, Any] = {
-    "tuners": ["random_search", "bayesian_optimization", "hyperband"],
-    "against": "manual_sweep",
-}
 
 
 class _Strict(BaseModel):
@@ -181,11 +170,14 @@ def read_benchmark(path: Path) -> Benchmark:
     return validate(_located(table, path.parent), str(path))
 
 
-def own_benchmark(source: str, options: Mapping[str, Any]) -> Benchmark:
+def own_benchmark(source: str, options: Mapping[str, Any], infos: Mapping[str, TunerInfo]) -> Benchmark:
     """What is run where a workload of one's own is given instead of a benchmark file.
 
     Ten seeds (below six no test is possible) and a budget of twenty full trainings for each tuner: counted in epochs,
     because a count of trials would let Hyperband's short ones stand for full ones.
+
+    Args:
+        infos: the tuners that there are; the usual ones run.
 
     Raises:
         UserError: the name cannot be used.
@@ -195,8 +187,8 @@ def own_benchmark(source: str, options: Mapping[str, Any]) -> Benchmark:
         "name": own_name(source),
         "seeds": OWN_SEEDS,
         "budget": {"trainings": OWN_TRAININGS},
-        "tuners": list(OWN_TUNERS),
-        "primary": OWN_PRIMARY,
+        "tuners": list(usual(infos)),
+        "primary": {"tuners": list(primary(infos)), "against": with_role(infos, "loop")},
         "workloads": [entry],
     }
     return validate(table, source)

@@ -11,15 +11,16 @@ import dataclasses
 import importlib
 import importlib.metadata
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from hptune_bench.core.errors import UserError
+from hptune_bench.core.errors import UserError, attempt
 from hptune_bench.core.names import SOURCE, is_own, nearest, own_name, safe_name
 from hptune_bench.core.protocols import Tuner, Workload
 from hptune_bench.core.space import Space
-from hptune_bench.tuners import TunerInfo, built_in
+from hptune_bench.core.tuner_info import TunerInfo, undeclared
+from hptune_bench.tuners import built_in
 from hptune_bench.workloads.own import loader
 
 _HERE: dict[str, Workload] = {}
@@ -86,16 +87,43 @@ def _factory(name: str, where: str) -> Callable[..., Workload]:
 
 @cache
 def tuner_infos() -> dict[str, TunerInfo]:
-    """All tuners by name."""
-    outside = {
-        name: TunerInfo(name=name, label=name, factory=point.value, family="plug-in", description=f"from {point.value}")
-        for name, point in _entry_points("tuners").items()
-    }
+    """What all tuners declare, by name: installed ones first, then the built-in ones."""
+    outside = {name: _declared(name, point) for name, point in _entry_points("tuners").items()}
     return {**outside, **built_in()}
 
 
+def _declared(name: str, point: importlib.metadata.EntryPoint) -> TunerInfo:
+    """What a package's tuner declares.
+
+    The entry point names a ``TunerInfo`` that makes it, or what makes it, with an attribute ``info`` or without. One
+    that cannot be imported is found out when it is made.
+    """
+    found = attempt(point.load)
+    if isinstance(found, TunerInfo):
+        return found
+    info = getattr(found, "info", None)
+    if not isinstance(info, TunerInfo):
+        info = undeclared(name, library="plug-in", description=f"from {point.value}")
+
+    def make(**options: Any) -> Tuner:
+        return point.load()(**options)
+
+    return dataclasses.replace(info, make=info.make or make)
+
+
+def declared(names: Collection[str], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """What the manifest keeps of these tuners and of the usual ones; of one that is gone, what it kept ``earlier``."""
+    found = {name: info.to_json() for name, info in tuner_infos().items() if info.usual or name in names}
+    return {**{name: entry for name, entry in earlier.items() if name in names}, **found}
+
+
+def stock_tuners() -> set[str]:
+    """Tuners of which can be said where stock KerasTuner would have stopped."""
+    return {name for name, info in tuner_infos().items() if info.stock}
+
+
 def tuner_info(name: str, where: str = "tuner") -> TunerInfo:
-    """What is known of a tuner without importing it.
+    """What a tuner declares.
 
     Raises:
         UserError: no such tuner.
@@ -117,8 +145,9 @@ def make_tuner(name: str, options: Mapping[str, Any] | None = None) -> Tuner:
         if option not in info.options:
             hint = f"it has {', '.join(info.options)}" if info.options else "it has none"
             raise UserError(f"tuner {name}: unknown option {option!r}; {hint}")
-    module, _, attribute = info.factory.partition(":")
-    return getattr(importlib.import_module(module), attribute)(**(options or {}))
+    if info.make is None:
+        raise UserError(f"tuner {name}: its declaration does not say how it is made; ask whoever offers it")
+    return cast(Tuner, info.make(**(options or {})))
 
 
 @cache
@@ -142,9 +171,24 @@ def check_tuner(name: str, workload: Workload, where: str) -> None:
     """Whether a tuner can work on a workload at all.
 
     Raises:
-        UserError: no such tuner, or one that needs what the workload lacks.
+        UserError: no such tuner, or one that needs a published winner where there is none.
     """
-    try:
-        tuner_info(name, where).check(workload.name, workload.published)
-    except UserError as error:
-        raise UserError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
+    if tuner_info(name, where).role == "winner" and workload.published is None:
+        raise UserError(
+            f"{where}: tuner {name}: workload {workload.name!r} has no published winner; leave this tuner out for it"
+        )
+
+
+def check_replay(name: str, where: str) -> None:
+    """Whether a table can replay a tuner.
+
+    Raises:
+        UserError: it does what was not recorded.
+    """
+    if tuner_info(name, where).restarts:
+        repaired = next((other for other, info in tuner_infos().items() if info.repairs == name), None)
+        hint = f", or take {repaired}, which continues exactly" if repaired else ""
+        raise UserError(
+            f"{where}: tuner {name} restarts trials from their best epoch with a fresh optimizer, which a table cannot "
+            f"replay; leave it out{hint}"
+        )

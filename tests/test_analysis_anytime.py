@@ -119,14 +119,14 @@ def test_stock_clock_by_hand() -> None:
         ],
         columns=["method", "structure", "overhead_s", "epoch_s"],
     )
-    seconds = stock_seconds(trials, clock)
+    seconds = stock_seconds(trials, clock, {"t": "keras_tuner"})
     half_way = 0.5 + 2.5 + 5 * 0.2
     assert seconds.tolist() == pytest.approx([half_way, 2 * half_way, 3 * half_way, 3 * half_way + 0.5 + 3.0 + 2.0])
-    by_hand = trial_costs(trials.assign(tuner="manual_sweep"), clock)
+    by_hand = trial_costs(trials, clock, {"t": "plain"})
     assert by_hand["epoch_s"].unique().tolist() == pytest.approx([9.0])
-    assert stock_seconds(trials, clock.iloc[:0]).isna().all()
+    assert stock_seconds(trials, clock.iloc[:0], {"t": "keras_tuner"}).isna().all()
     # without rows of the wanted method the other one serves
-    assert trial_costs(trials, clock.iloc[:1])["overhead_s"].unique().tolist() == [1.0]
+    assert trial_costs(trials, clock.iloc[:1], {"t": "keras_tuner"})["overhead_s"].unique().tolist() == [1.0]
 
 
 def test_what_hyperparameters_change_about_the_stock_clock_adds_up() -> None:
@@ -143,7 +143,7 @@ def test_what_hyperparameters_change_about_the_stock_clock_adds_up() -> None:
     def costs(batch: int, name: str) -> list[float]:
         text = json.dumps({"batch": batch, "optimizer": name, "x": 1})
         trials = pd.DataFrame({"tuner": "t", "trial": 1, "configuration": [text]})
-        return trial_costs(trials, clock)[["overhead_s", "epoch_s"]].iloc[0].tolist()
+        return trial_costs(trials, clock, {"t": "keras_tuner"})[["overhead_s", "epoch_s"]].iloc[0].tolist()
 
     for batch, name, *timed in structures:
         assert costs(batch, name) == timed

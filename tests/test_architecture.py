@@ -48,7 +48,6 @@ FORBIDDEN_IMPORTS: set[str] = {
     "report/sections.py -> casestudy.sweep",
     "report/sections.py -> casestudy.words_plot",
     "report/tables.py -> casestudy.effort",
-    "store/collect.py -> tuners.built_in",
     "workloads/review_sentiment_as_written.py -> casestudy.review_published",
 }
 LONG_MODULES: set[str] = {
@@ -68,7 +67,6 @@ LONG_FUNCTIONS: set[str] = {
     "report/plots/space.py: draw_questions",
     "store/collect.py: records_of",
     "training/stock_clock.py: stock_search",
-    "tuners/__init__.py: built_in",
 }
 
 

@@ -16,6 +16,7 @@ from hptune_bench.lint.check import before_training, everything
 from hptune_bench.lint.probes import probe
 from hptune_bench.registry import make_workload
 from hptune_bench.training import make_trainer
+from hptune_bench.tuners import built_in
 from hptune_bench.workloads.review_sentiment import ReviewSentiment
 from hptune_bench.workloads.reviews import splits as review_splits
 from hptune_bench.workloads.reviews.text import encode, ranks
@@ -65,24 +66,24 @@ def test_an_iteration_of_hyperband_is_as_long_as_kerastuners(epochs: int) -> Non
             before = oracle._get_epochs(bracket, number - 1) if number else 0
             trials += size
             trained += size * (oracle._get_epochs(bracket, number) - before)
-    assert hyperband_iteration(epochs) == (trials, trained)
+    assert hyperband_iteration(epochs, 3) == (trials, trained)
 
 
 def test_budgets_that_are_too_small_for_a_tuner() -> None:
     workload = ToyWorkload()  # two hyperparameters: six random points; ten full epochs
 
     def keys(tuner: str, **limits) -> list[str]:
-        return [finding.key for finding in budget(workload, Limits(**limits), [tuner])]
+        return [finding.key for finding in budget(workload, Limits(**limits), {tuner: built_in()[tuner]})]
 
     assert keys("bayesian_optimization", epochs=60) == ["random_points"]
     assert keys("bayesian_optimization_repaired", trials=6) == ["random_points"]
     assert keys("bayesian_optimization", epochs=70) == []
-    trials, epochs = hyperband_iteration(10)
+    trials, epochs = hyperband_iteration(10, 3)
     assert keys("hyperband", epochs=epochs - 1) == ["hyperband"]
     assert keys("hyperband", trials=trials - 1, epochs=epochs) == ["hyperband"]
     assert keys("hyperband", trials=trials, epochs=epochs) == []
     both = ["hyperband", "hyperband_repaired", "bayesian_optimization", "bayesian_optimization_repaired"]
-    bayesian, hyperband = budget(workload, Limits(epochs=10), both)
+    bayesian, hyperband = budget(workload, Limits(epochs=10), {name: built_in()[name] for name in both})
     assert "bayesian_optimization and bayesian_optimization_repaired start with 6" in bayesian.seen
     assert "the budget is 1 full training" in bayesian.seen
     assert "an iteration of hyperband and hyperband_repaired at" in hyperband.seen, "told once"
@@ -210,7 +211,7 @@ def test_a_fit_of_ones_own_is_looked_into(tmp_path: Path) -> None:
     path.write_text(HEALTHY.replace("import keras\n", "import keras\nimport keras_tuner\n") + OWN_FIT, encoding="utf-8")
     workload = make_workload(f"{path}:Tuned", {})
     assert {"patience", "noise", "unused"} < set(workload.space.names)
-    found = list(everything(workload, Limits(trials=40), [], make_trainer("compiled", workload), probes=1))
+    found = list(everything(workload, Limits(trials=40), {}, make_trainer("compiled", workload), probes=1))
     dead = [each.seen for each in found if each.key == "dead"]
     assert len(dead) == 1
     assert "'unused' changes neither" in dead[0]
@@ -229,7 +230,7 @@ def test_a_model_that_turns_out_not_to_compile_is_found_by_the_probes(tmp_path: 
 """
     old = "    model = keras.Sequential([keras.Input(shape=(2,)), normalizer])\n"
     workload = own(tmp_path, HEALTHY.replace(old, late))
-    found = texts(everything(workload, Limits(trials=40), [], make_trainer("compiled", workload), probes=4))
+    found = texts(everything(workload, Limits(trials=40), {}, make_trainer("compiled", workload), probes=4))
     assert "stock" not in found, "the untuned model compiles"
     assert "the model has its own train_step" in found["trainer"]
 

@@ -27,15 +27,17 @@ from typer.testing import CliRunner
 
 from hptune_bench.analysis import analyse
 from hptune_bench.analysis.anytime import Curves
-from hptune_bench.analysis.frames import PRIMARY, by_workload
+from hptune_bench.analysis.frames import by_workload
 from hptune_bench.analysis.ranks import Ranks, ranks
 from hptune_bench.casestudy.sweep import first_sweep
 from hptune_bench.cli.main import app
 from hptune_bench.core import text
 from hptune_bench.core.errors import UserError
+from hptune_bench.core.tuner_info import primary, undeclared
 from hptune_bench.report import markup, sections, style, write_report
 from hptune_bench.report.plots import canvas, curves
 from hptune_bench.store.results import Results, merge, took
+from hptune_bench.tuners import built_in
 
 TUNERS = (
     "manual_sweep",
@@ -150,7 +152,7 @@ def rows_of(page: str, heading: str) -> list[list[str]]:
 def test_the_main_table_can_be_recomputed_from_the_runs(report: tuple[Results, Path]) -> None:
     campaign, out = report
     page = (out / "report.md").read_text(encoding="utf-8").split("## The methods side by side")[1]
-    by_label = {style.STYLES[name].label: name for name in TUNERS}
+    by_label = {built_in()[name].label: name for name in TUNERS}
     for workload, title in (("linear_regression", "### Linear"), ("review_sentiment", "### Review")):
         unrounded = pd.read_csv(out / "tables" / f"summary-{workload}.csv").set_index("Method")
         shown = rows_of(page, title)
@@ -342,7 +344,7 @@ def test_from_eight_families_on_there_is_a_critical_difference_diagram() -> None
     names = [f"family_{i}" for i in range(8)]
     made = synthetic_campaign(
         seeds=2,
-        tuners=("manual_sweep", "untuned", *PRIMARY),
+        tuners=("manual_sweep", "untuned", *primary(built_in())),
         workloads=names,
         noise=False,
         epochs=False,
@@ -359,7 +361,7 @@ def test_from_eight_families_on_there_is_a_critical_difference_diagram() -> None
     png, svg = canvas.render(figure.draw)
     assert (png, svg) == canvas.render(figure.draw), "equal bytes"
     for name in found.diagram.average.index:
-        assert style.STYLES[name].label in svg
+        assert built_in()[name].label in svg
     seven = ranks(by_workload(campaign)[:7])
     assert seven is not None
     assert [block.name for block in ranked_blocks(campaign, seven) if block.kind == "figure"][
@@ -414,7 +416,11 @@ def test_seconds_get_a_log_axis_where_searches_differ_tenfold() -> None:
         bands = bands.assign(lower=bands["median"], upper=bands["median"], runs=1, reached=1, ended=0)
         shown = Curves(axis=axis, score="validation", excess=False, steps=bands, bands=bands)
         panel = curves.Panel("title", "", shown, ("quick", "slow"), math.nan, "loss")
-        return str(curves.draw([panel], style.styles(["quick", "slow"])).axes[0].get_xscale())
+        return str(
+            curves.draw([panel], style.styles({name: undeclared(name) for name in ("quick", "slow")}))
+            .axes[0]
+            .get_xscale()
+        )
 
     assert scale("elapsed_s", 60.0) == "log"
     assert scale("elapsed_s", 20.0) == "linear"
@@ -542,8 +548,12 @@ def contrast(one: str, other: str) -> float:
 
 def test_looks_are_distinct_fixed_and_visible() -> None:
     unknown = [f"plug-in {i}" for i in range(30)]
-    shown = style.styles([*unknown, *style.STYLES])
-    assert all(shown[name] == mine for name, mine in style.STYLES.items())
+    declared = {name: info for name, info in built_in().items() if info.style}
+    assert sorted(info.style for info in declared.values()) == sorted(style.STYLES)
+    shown = style.styles({**{name: undeclared(name) for name in unknown}, **declared})
+    assert list(shown) == [*declared, *unknown]
+    for name, info in declared.items():
+        assert shown[name] == dataclasses.replace(style.STYLES[info.style], label=info.label)
     for keys in (
         {(mine.color, mine.dash, mine.marker) for mine in shown.values()},
         {(mine.dash, mine.marker, mine.hollow) for mine in style.STYLES.values()},

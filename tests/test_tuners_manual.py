@@ -19,11 +19,12 @@ from support.closed_form import (
     searched,
     with_trainings,
 )
+from support.toy import ToyWorkload
 
+from hptune_bench import registry
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.protocols import Problem
 from hptune_bench.core.space import Float, Int, Space
-from hptune_bench.tuners import built_in
 from hptune_bench.tuners.manual import between, thinned
 
 TEXT = Problem(
@@ -166,10 +167,9 @@ def test_references_train_what_they_are_called():
 
 
 def test_post_winner_is_refused_where_nothing_was_published():
-    info = built_in()["post_winner"]
-    info.check("review_sentiment", TEXT.published)
+    registry.check_tuner("post_winner", ToyWorkload(published=TEXT.published), "here")
     with pytest.raises(UserError, match="no published winner"):
-        info.check("mine", None)
+        registry.check_tuner("post_winner", ToyWorkload(), "here")
     with pytest.raises(UserError, match="no published winner"):
         make("post_winner").search(POST, Counting(POST), 1)
 

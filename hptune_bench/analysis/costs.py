@@ -11,7 +11,7 @@ import pandas as pd
 
 from hptune_bench.analysis.anytime import curves, quantile_band, value_at_trials
 from hptune_bench.analysis.comparisons import FULL, Comparison
-from hptune_bench.analysis.frames import TRAINED_ONCE, USABLE, Records
+from hptune_bench.analysis.frames import USABLE, Records, clocks_of
 from hptune_bench.analysis.statistics import Outcome
 from hptune_bench.analysis.stock_clock import trial_costs
 
@@ -127,10 +127,11 @@ def _waste(records: Records) -> pd.DataFrame:
 
 
 def _defaults(records: Records, comparisons: tuple[Comparison, ...], waste: pd.DataFrame) -> pd.DataFrame:
+    repairs = {name: info.repairs for name, info in records.infos.items()}
     rows = []
     for c in comparisons:
-        stock, repaired = sorted((c.tuner, c.reference), key=len)
-        if c.at != FULL or repaired != f"{stock}_repaired" or c.result is None:
+        stock, repaired = (c.tuner, c.reference) if repairs[c.reference] == c.tuner else (c.reference, c.tuner)
+        if c.at != FULL or repairs[repaired] != stock or c.result is None:
             continue
         sign = 1.0 if c.tuner == stock else -1.0
         ends = [math.nan, math.nan]
@@ -176,8 +177,8 @@ def _break_even(records: Records) -> tuple[BreakEven, ...]:
     curve = curves(records, "trials", records.judged_by)
     if curve is None:
         return ()
-    finals = {t: float(b["median"].iloc[-1]) for t, b in curve.bands.groupby("tuner") if t not in TRAINED_ONCE}
-    fixed = trial_costs(records.trials, records.stock_clock)["fixed_s"].fillna(0.0)
+    finals = {t: float(b["median"].iloc[-1]) for t, b in curve.bands.groupby("tuner") if t not in records.trained_once}
+    fixed = trial_costs(records.trials, records.stock_clock, clocks_of(records.infos))["fixed_s"].fillna(0.0)
     spent = records.trials[["tuner", "seed", "trial"]].assign(
         seconds=records.trials["tuner_s"].astype(float) + fixed, epochs=records.trials["epochs"].astype(float)
     )
@@ -188,7 +189,7 @@ def _break_even(records: Records) -> tuple[BreakEven, ...]:
         for tuner, mine in steps.groupby("tuner")
     }
     results = []
-    for reference in dict.fromkeys((records.against, "random_search")):
+    for reference in records.baselines:
         for tuner in records.tuners:
             if tuner == reference or not {tuner, reference} <= finals.keys():
                 continue

@@ -11,14 +11,11 @@ import pandas as pd
 
 from hptune_bench.analysis.data_draws import shared_draws
 from hptune_bench.analysis.stock_clock import stock_seconds
+from hptune_bench.core.tuner_info import REFERENCES, Clock, Role, TunerInfo, by_order, undeclared, with_role
+from hptune_bench.core.tuner_info import primary as primary_of
+from hptune_bench.store.manifest import tuners_of
 from hptune_bench.store.results import Results
 
-REFERENCES = ("manual_sweep", "manual_grid", "untuned", "untuned_restarts")
-"""What tuners are compared with; the first is the post's own loop."""
-TRAINED_ONCE = ("untuned", "post_winner")
-"""Methods that train one configuration once: a line in a figure, not a search."""
-PRIMARY = ("random_search", "bayesian_optimization", "hyperband")
-"""Primary tuners where the manifest names none."""
 USABLE = ("completed", "truncated")
 """Trial statuses that are no failure."""
 
@@ -45,6 +42,7 @@ class Records:
         about: the workload's entry in the manifest (an empty mapping where there is none).
         title, data_label, test_metric: from the manifest, else name, "" and "test_score".
         excess: whether the irreducible loss of the validation split is known and was subtracted in ``validation``.
+        infos: what each tuner declares, of the manifest's tuners and all that ran.
         tuners: names in reporting order: references first, then the primary tuners, then the others.
         primary: tuners of the primary comparisons; against: the reference of them.
         checkpoint_trials: also compare after this many trials; None: no.
@@ -67,6 +65,7 @@ class Records:
     data_label: str
     test_metric: str
     excess: bool
+    infos: Mapping[str, TunerInfo]
     tuners: tuple[str, ...]
     primary: tuple[str, ...]
     against: str
@@ -85,10 +84,38 @@ class Records:
         named = tuple(str(hp["name"]) for hp in self.about.get("space") or ())
         return named or tuple(str(c)[3:] for c in self.trials.columns if str(c).startswith("hp:"))
 
+    def label(self, tuner: str) -> str:
+        """A tuner in plain words."""
+        return self.infos[tuner].label
+
+    def with_role(self, role: Role) -> str | None:
+        """The tuner with a role that ran, the first of several in the order of tables; None where there is none."""
+        return with_role({name: self.infos[name] for name in self.tuners}, role)
+
+    @property
+    def searches(self) -> tuple[str, ...]:
+        """The tuners that look for better configurations, in reporting order."""
+        return tuple(name for name in self.tuners if self.infos[name].searches)
+
+    @property
+    def trained_once(self) -> tuple[str, ...]:
+        """The tuners that train one configuration once: a line in a figure."""
+        return tuple(name for name in self.tuners if self.infos[name].trains_once)
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """The primary reference and random search, as far as it ran: what speed is held against."""
+        return tuple(dict.fromkeys((self.against, self.with_role("random") or self.against)))
+
     def finals(self, tuner: str, score: Literal["test", "validation"] | None = None) -> pd.Series:
         """One score (default: ``judged_by``) per finished run of a tuner, indexed by seed, ascending."""
         rows = self.runs[(self.runs["tuner"] == tuner) & self.runs["finished"]]
         return rows.set_index("seed")[f"final_{score or self.judged_by}"].sort_index()
+
+
+def clocks_of(infos: Mapping[str, TunerInfo]) -> dict[str, Clock]:
+    """How the stock clock charges each tuner."""
+    return {name: info.clock for name, info in infos.items()}
 
 
 def judging(workloads: Iterable[Records]) -> str:
@@ -139,17 +166,20 @@ def _records(
     )
     trials = trials.sort_values(["tuner", "seed", "trial"], kind="stable", ignore_index=True)
     runs = _add_unfinished(runs, trials).sort_values(["tuner", "seed"], kind="stable", ignore_index=True)
-    against = str(primary.get("against") or REFERENCES[0])
-    primaries = tuple(primary.get("tuners") or PRIMARY)
-    order = list(dict.fromkeys((against, *REFERENCES, *primaries, *(benchmark.get("tuners") or ()))))
-    present = sorted(runs["tuner"].unique(), key=lambda t: (order.index(t) if t in order else len(order), t))
+    ran = runs["tuner"].unique()
+    infos = {**{name: undeclared(name) for name in ran}, **tuners_of(campaign.manifest)}
+    against = str(primary.get("against") or with_role(infos, REFERENCES[0]) or "")
+    primaries = tuple(primary.get("tuners") or primary_of(infos))
+    references = [name for role in REFERENCES for name, info in by_order(infos).items() if info.role == role]
+    order = list(dict.fromkeys((against, *references, *primaries, *(benchmark.get("tuners") or ()))))
+    present = sorted(ran, key=lambda t: (order.index(t) if t in order else len(order), t))
     floor = "fact:validation_noise"
     floors = runs.groupby("seed")[floor].first() if floor in runs else pd.Series(dtype=float)
     excess = bool(len(floors)) and bool(floors.notna().all())
     trials = trials.assign(
         incumbent=trials["incumbent"].isin([True, 1.0, "True", "true"]),
         score=_worst_if_missing(trials["score"]),
-        stock_s=stock_seconds(trials, stock_clock),
+        stock_s=stock_seconds(trials, stock_clock, clocks_of(infos)),
     )
     trials["validation"] = trials["score"] - (trials["seed"].map(floors) if excess else 0.0)
     noise = noise.assign(score=_worst_if_missing(noise["score"]))
@@ -167,6 +197,7 @@ def _records(
         data_label=str(about.get("data_label") or ""),
         test_metric=str(about.get("test_metric") or "test_score"),
         excess=excess,
+        infos=infos,
         tuners=tuple(present),
         primary=primaries,
         against=against,

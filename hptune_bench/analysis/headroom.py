@@ -8,12 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hptune_bench.analysis.frames import TRAINED_ONCE, Records
+from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.noise import Noise
 from hptune_bench.analysis.statistics import median, subtract
-
-NO_SEARCH = (*TRAINED_ONCE, "untuned_restarts")
-"""Methods that try one configuration, however often."""
 
 
 @dataclass(frozen=True)
@@ -27,19 +24,24 @@ class Room:
     Attributes:
         noise: standard deviation over retrainings of the untuned configuration, see ``Noise.margin``.
         best: the method with the best mean over seeds known for this workload.
-        scores: median score of ``untuned``, ``random_search`` and ``best`` where they ran.
+        copied, random: the untuned configuration and random search; None where they did not run.
+        scores: median score of ``copied``, ``random`` and ``best`` where they ran.
         distances: of every method that ran, in units of the noise; NaN where both fail in the median seed.
+        searches: the methods that search.
     """
 
     noise: float
     best: str
+    copied: str | None
+    random: str | None
     scores: dict[str, float]
     distances: dict[str, float]
+    searches: tuple[str, ...]
 
     @property
     def searched(self) -> dict[str, float]:
         """The distances of methods that search, where they are known."""
-        return {name: far for name, far in self.distances.items() if name not in NO_SEARCH and not math.isnan(far)}
+        return {name: far for name, far in self.distances.items() if name in self.searches and not math.isnan(far)}
 
     @property
     def search(self) -> float:
@@ -69,12 +71,16 @@ def room(records: Records, noise: Noise, best_known: str | None = None) -> Room 
         return None
     means = {name: float(np.mean(found)) for name, found in finals.items()}
     best = best_known if best_known in finals else min(means, key=lambda name: (means[name], name))
-    shown = [name for name in dict.fromkeys(("untuned", "random_search", best)) if name in finals]
+    copied, random = records.with_role("copied"), records.with_role("random")
+    shown = [name for name in dict.fromkeys((copied, random, best)) if name in finals]
     return Room(
         noise=noise.margin,
         best=best,
+        copied=copied,
+        random=random,
         scores={name: float(median(finals[name].to_numpy())) for name in shown},
         distances={name: _distance(found, finals[best]) / noise.margin for name, found in finals.items()},
+        searches=records.searches,
     )
 
 

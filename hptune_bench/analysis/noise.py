@@ -94,7 +94,7 @@ def pooled_sd(rows: pd.DataFrame, column: str) -> float:
 
 
 def _retraining_gain(records: Records) -> tuple[float, float]:
-    trials = records.trials[records.trials["tuner"] == "untuned_restarts"]
+    trials = records.trials[records.trials["tuner"] == records.with_role("restarts")]
     gains = []
     for _, run in trials.groupby("seed"):
         found = run[run["incumbent"] & np.isfinite(run["score"])]

@@ -20,11 +20,11 @@ import pandas as pd
 from hptune_bench.analysis.data_draws import median_over
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.statistics import MIN_SEEDS, Interval, median, subtract
+from hptune_bench.core.tuner_info import Role
 
 Answer = Literal["better", "needed", "open"]
-NOT_SEARCHES = ("untuned", "untuned_restarts", "post_winner")
-UNBIASED = ("random_search", "random_search_repaired", "grid_search", "grid_search_repaired")
-"""Tuners whose choices do not follow results: the marginal view uses them alone where they ran."""
+UNBIASED: tuple[Role, ...] = ("random", "enumeration")
+"""Roles of tuners whose choices do not follow results: the marginal view uses them alone where they ran."""
 MAX_LEVELS = 20
 
 
@@ -86,8 +86,8 @@ def full_trainings(records: Records) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     trials = records.trials
     instalments = trials["resumed_from"].notna() | trials["restarted_from"].notna()
-    partial = set(trials.loc[instalments, "tuner"]) | {t for t in records.tuners if t.startswith("hyperband")}
-    trials = trials[~trials["tuner"].isin(partial | set(NOT_SEARCHES)) & (trials["status"] != "truncated")]
+    partial = set(trials.loc[instalments, "tuner"]) | {t for t in records.tuners if records.infos[t].halving}
+    trials = trials[trials["tuner"].isin(set(records.searches) - partial) & (trials["status"] != "truncated")]
     texts = trials["configuration"].unique()
     parsed = pd.DataFrame([_parse(text) for text in texts], index=texts, dtype=object)
     values = parsed.loc[trials["configuration"]].set_axis(trials.index) if len(texts) else parsed
@@ -122,7 +122,8 @@ def _question(
             "score": mine["validation"].astype(float),
         }
     )
-    sources = tuple(t for t in UNBIASED if (frame["tuner"] == t).any()) or tuple(sorted(frame["tuner"].unique()))
+    tried = sorted(frame["tuner"].unique())
+    sources = tuple(t for role in UNBIASED for t in tried if records.infos[t].role == role) or tuple(tried)
     copied = levels.loc[levels["untuned"], "level"]
     reference = str(copied.iloc[0]) if len(copied) else ""
     levels = levels.merge(_views(frame, sources, reference, records.draws), on="level", how="left")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hptune_bench.analysis.anytime import run_steps, step_values
 from hptune_bench.analysis.data_draws import draw_of, testable
-from hptune_bench.analysis.frames import TRAINED_ONCE, Records
+from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.statistics import Interval, mean_interval
 
 MIN_FAMILIES = 8
@@ -186,7 +186,7 @@ def _over_data(data: dict[str, np.ndarray], by_seed: dict[str, np.ndarray], fami
 
 def _over_time(records: Records, tuners: list[str]) -> pd.DataFrame:
     columns = ["workload", "tuner", "spent_epochs", "mean_rank", "low", "high"]
-    searches = [t for t in tuners if t not in TRAINED_ONCE]
+    searches = [t for t in tuners if t not in records.trained_once]
     steps = run_steps(records, "spent_epochs", records.judged_by)
     if steps is None or len(searches) < 2:
         return pd.DataFrame(columns=columns)

@@ -165,9 +165,7 @@ def advice(records: Records, margin: float | None) -> tuple[SeedsNeeded, ...]:
     """For each pair of methods; those that carry the verdict first, corrected for their number, the others alone."""
     finals = {tuner: records.finals(tuner).dropna() for tuner in records.tuners}
     primary = [t for t in records.primary if t in finals]
-    pairs = [
-        (t, r) for r in dict.fromkeys((records.against, "random_search")) if r in finals for t in primary if t != r
-    ]
+    pairs = [(t, r) for r in records.baselines if r in finals for t in primary if t != r]
     family = max(1, len(primary) * (2 if records.checkpoint_trials else 1))
     known = {frozenset(pair) for pair in pairs}
     others = [pair for pair in itertools.combinations(finals, 2) if frozenset(pair) not in known]

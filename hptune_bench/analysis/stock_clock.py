@@ -14,9 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-BY_HAND = ("manual_sweep", "manual_grid", "untuned", "untuned_restarts", "post_winner")
-"""Methods that need no tuning library: a reader runs them with plain ``model.fit``."""
-
+from hptune_bench.core.tuner_info import Clock
 
 CONSTANTS = ["overhead_s", "epoch_s", "checkpoint_s", "aging_s"]
 """Seconds per trial, per epoch, per epoch that improves, and per trial for each trial before it."""
@@ -24,7 +22,7 @@ EPOCH = CONSTANTS.index("epoch_s")
 SHORTEST_S = 1e-9
 
 
-def stock_seconds(trials: pd.DataFrame, stock_clock: pd.DataFrame) -> pd.Series:
+def stock_seconds(trials: pd.DataFrame, stock_clock: pd.DataFrame, clocks: Mapping[str, Clock]) -> pd.Series:
     """Stock clock at the end of each trial, seconds since the start of its run.
 
     Sum over the run's trials so far of: tuner_s + fixed_s + epochs x epoch_s (see ``trial_costs``).
@@ -33,29 +31,30 @@ def stock_seconds(trials: pd.DataFrame, stock_clock: pd.DataFrame) -> pd.Series:
         trials: rows of ``trials.csv`` of one workload, ordered by trial inside each run; ``configuration`` is JSON.
         stock_clock: columns method, structure (JSON), overhead_s, epoch_s, of that workload, and checkpoint_s and
             aging_s if known.
+        clocks: how each tuner is charged, ``TunerInfo.clock``.
 
     Returns:
         float seconds, index of ``trials``; all NaN where ``stock_clock`` is empty.
     """
-    costs = trial_costs(trials, stock_clock)
+    costs = trial_costs(trials, stock_clock, clocks)
     seconds = trials["tuner_s"].astype(float) + costs["fixed_s"] + trials["epochs"].astype(float) * costs["epoch_s"]
     return seconds.groupby([trials["tuner"], trials["seed"]]).cumsum()
 
 
-def trial_costs(trials: pd.DataFrame, stock_clock: pd.DataFrame) -> pd.DataFrame:
+def trial_costs(trials: pd.DataFrame, stock_clock: pd.DataFrame, clocks: Mapping[str, Clock]) -> pd.DataFrame:
     """Per trial the stock clock's ``CONSTANTS``; index of ``trials``, NaN where unknown.
 
     And fixed_s, what a trial costs besides its epochs: overhead_s + aging_s x the trials before it + checkpoint_s x its
     epochs that improved.
 
-    They come from the rows whose method is ``plain`` for methods by hand and ``keras_tuner`` otherwise (the other one
-    where it is missing); see ``_costs``. Arguments as in ``stock_seconds``.
+    They come from the rows whose method is the one that the tuner declares (the other one where it
+    is missing); see ``_costs``. Arguments as in ``stock_seconds``.
     """
     empty = pd.DataFrame(dict.fromkeys([*CONSTANTS, "fixed_s"], np.nan), index=trials.index, dtype=float)
     if stock_clock.empty or trials.empty:
         return empty
     methods = set(stock_clock["method"])
-    wanted = np.where(trials["tuner"].isin(BY_HAND), "plain", "keras_tuner")
+    wanted = trials["tuner"].map(clocks)
     parts = []
     for method in ("plain", "keras_tuner"):
         chosen = trials.loc[wanted == method, "configuration"]

@@ -15,12 +15,11 @@ import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.anytime import Axis, Curves, curves
-from hptune_bench.analysis.frames import TRAINED_ONCE, Records
+from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.statistics import MIN_SEEDS, Interval, median
 
 FRACTIONS = (0.0, 0.25, 0.5, 0.75, 0.9)
 """Targets lie at these parts of the way from the untuned score to the best known one: fixed before any result."""
-RANDOM = "random_search"
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ def targets(records: Records, best_known: float | None = None) -> Targets | None
     """
     axis: Axis = "stock_s" if records.trials["stock_s"].notna().any() else "spent_epochs"
     curve = _of_finished(records, curves(records, axis, records.judged_by))
-    tuners = [t for t in records.tuners if t not in TRAINED_ONCE]
+    tuners = [t for t in records.tuners if t not in records.trained_once]
     if curve is None or not set(tuners) & set(curve.steps["tuner"]):
         return None
     tuners = [t for t in tuners if (curve.steps["tuner"] == t).any()]
@@ -157,7 +156,7 @@ def targets(records: Records, best_known: float | None = None) -> Targets | None
         targets=levels,
         table=_table(tuners, levels, reached, ends, records),
         ecdf=pd.concat([_ecdf(t, [reached[t, i] for i in range(len(levels))]) for t in tuners], ignore_index=True),
-        matches=_matches(curve, tuners, (records.against, RANDOM)),
+        matches=_matches(curve, tuners, records.baselines),
     )
 
 
@@ -172,7 +171,8 @@ def _of_finished(records: Records, curve: Curves | None) -> Curves | None:
 
 def _levels(records: Records, tuners: list[str], best_known: float | None) -> tuple[pd.DataFrame, str]:
     """Targets, and where the best known score comes from."""
-    untuned = records.finals("untuned") if "untuned" in records.tuners else pd.Series(dtype=float)
+    copied = records.with_role("copied")
+    untuned = records.finals(copied) if copied else pd.Series(dtype=float)
     start = float(median(untuned.dropna().to_numpy())) if len(untuned.dropna()) else math.inf
     finals = [records.finals(t).dropna().to_numpy() for t in tuners]
     medians = [m for m in (float(median(f)) for f in finals if len(f)) if math.isfinite(m)]
@@ -203,7 +203,7 @@ def _table(
         for i, (target, label) in enumerate(zip(levels["target"], levels["label"], strict=True)):
             e = expected[tuner, i]
             interval = e.interval if records.draws is None else None  # it takes the runs to be independent
-            references = {"speedup_random": RANDOM, "speedup_manual": records.against}
+            references = {"speedup_random": records.with_role("random") or "", "speedup_manual": records.against}
             rows.append(
                 {
                     "tuner": tuner,

@@ -152,9 +152,10 @@ def nothing_found(records: Records) -> bool:
 def _gain(records: Records, full: list[Comparison]) -> Sentence:
     found = [c for c in full if c.result is not None]
     if not found:
-        missing = [t for t in (records.against, *records.primary) if t not in records.tuners]
+        missing = [t for t in (records.against, *records.primary) if t and t not in records.tuners]
         why = f"{listing(missing)} did not run" if missing else "no two of them have finished a common seed"
-        question = f"Whether {listing(list(records.primary))} beat {records.against} on {records.name}"
+        names = listing(list(records.primary) or ["tuners"])
+        question = f"Whether {names} beat {records.against or 'a loop by hand'} on {records.name}"
         return Sentence(f"{question} cannot be answered: {why}.", "condition")
     n = [c.spoken.result.n for c in found if c.spoken.result]
     seeds = f"{min(n)}" if min(n) == max(n) else f"{min(n)} to {max(n)}"
@@ -232,8 +233,8 @@ def _early(records: Records, early: list[Comparison], random_points: bool) -> li
     outcome = found[0].outcome if len({c.outcome for c in found}) == 1 else None
     at = f"At {found[0].at}{f' on {found[0].where}' if found[0].where else ''}"
     text = f"{at}: {'; '.join(_clauses(found, with_numbers=True))}"
-    if random_points and any(c.tuner == "bayesian_optimization" for c in found):
-        text += "; bayesian_optimization has not left its random points by then, so it is random search"
+    if random_points and (starting := [c.tuner for c in found if _starts_random(records, c.tuner)]):
+        text += f"; {starting[0]} has not left its random points by then, so it is random search"
     spent = (
         records.trials[records.trials["trial"] <= (found[0].trials or 0)]
         .groupby(["tuner", "seed"])["spent_epochs"]
@@ -244,6 +245,10 @@ def _early(records: Records, early: list[Comparison], random_points: bool) -> li
     return [Sentence(f"{text}.", "trials", outcome)]
 
 
+def _starts_random(records: Records, tuner: str) -> bool:
+    return bool(records.infos[tuner].random_points) and not records.infos[tuner].repairs
+
+
 def _named(records: Records) -> list[str]:
     """The reference and the primary tuners, as far as they ran."""
     return [t for t in (records.against, *records.primary) if t in records.tuners]
@@ -251,25 +256,25 @@ def _named(records: Records) -> list[str]:
 
 def _null(records: Records, noise: Noise) -> list[Sentence]:
     """Gain over the untuned configuration, beside what mere retraining gives."""
-    if "untuned" not in records.tuners:
-        return []
-    gains = {
-        t: gain for t in records.tuners if t != "untuned" and math.isfinite(gain := _gain_over_untuned(records, t))
-    }
+    gains = {t: gain for t in records.tuners if math.isfinite(gain := _gain_over_untuned(records, t))}
     named = [t for t in _named(records) if t in gains]
     if not named:
         return []
     sizes = listing([f"{t} {number(gains[t])}" for t in named])
     text = f"Compared with the untuned configuration the median gain is {sizes}"
-    if "untuned_restarts" in gains:
-        text += f"; merely retraining it for the same budget gains {number(gains['untuned_restarts'])}"
+    if (restarts := records.with_role("restarts")) in gains:
+        text += f"; merely retraining it for the same budget gains {number(gains[restarts])}"
     if noise.margin is not None:
         text += f" (retraining noise {number(noise.margin)})"
     return [Sentence(f"{text}.", "null")]
 
 
-def _gain_over_untuned(records: Records, tuner: str) -> float:
-    both = records.finals("untuned").to_frame("a").join(records.finals(tuner).rename("b"), how="inner").dropna()
+def _gain_over_untuned(records: Records, tuner: str | None) -> float:
+    """NaN where either did not run, or for the untuned configuration itself."""
+    copied = records.with_role("copied")
+    if copied is None or tuner is None or copied == tuner:
+        return math.nan
+    both = records.finals(copied).to_frame("a").join(records.finals(tuner).rename("b"), how="inner").dropna()
     return float(median(subtract(both["a"].to_numpy(), both["b"].to_numpy()))) if len(both) else math.nan
 
 
@@ -418,26 +423,29 @@ def _checkpoint(judged: tuple[Judged, ...], early: list[Comparison]) -> list[Sen
     if len(decided) < len(early):
         parts.append("all else is undecided" if decided else "everything is undecided")
     text += "; ".join(parts)
-    random = [w.records.name for w in judged if _still_random(w)]
-    if random:
-        text += f"; bayesian_optimization has not left its random points by then on {listing(random)}: it IS random"
-        text += " search there"
+    random: dict[str, list[str]] = {}
+    for w in judged:
+        for tuner in _still_random(w)[:1]:
+            random.setdefault(tuner, []).append(w.records.name)
+    for tuner, names in random.items():
+        text += f"; {tuner} has not left its random points by then on {listing(names)}: it IS random search there"
     outcomes = {c.outcome for c in early}
     return [Sentence(f"{text}.", "trials", early[0].outcome if len(outcomes) == 1 else None)]
 
 
-def _still_random(judged: Judged) -> bool:
-    tuners = {c.tuner for c in judged.comparisons if c.primary}
-    return "bayesian_optimization" in tuners and any(w.key == "random_points" and w.first_page for w in judged.warnings)
+def _still_random(judged: Judged) -> list[str]:
+    """Primary tuners that have not left their random points."""
+    tuners = dict.fromkeys(c.tuner for c in judged.comparisons if c.primary)
+    warned = any(w.key == "random_points" and w.first_page for w in judged.warnings)
+    return [tuner for tuner in tuners if warned and _starts_random(judged.records, tuner)]
 
 
 def _gains(judged: tuple[Judged, ...]) -> list[Sentence]:
     """Gains over the untuned configuration, beside what mere retraining gives."""
     parts = []
     for w in judged:
-        named = [t for t in _named(w.records) if "untuned" in w.records.tuners]
-        gains = [g for t in named if math.isfinite(g := _gain_over_untuned(w.records, t))]
-        null = _gain_over_untuned(w.records, "untuned_restarts") if gains else math.nan
+        gains = [g for t in _named(w.records) if math.isfinite(g := _gain_over_untuned(w.records, t))]
+        null = _gain_over_untuned(w.records, w.records.with_role("restarts")) if gains else math.nan
         if not math.isfinite(null):
             continue
         ends = " to ".join(dict.fromkeys(number(g) for g in (min(gains), max(gains))))

@@ -12,10 +12,10 @@ import pandas as pd
 
 from hptune_bench.analysis.comparisons import Comparison
 from hptune_bench.analysis.data_draws import testable
-from hptune_bench.analysis.frames import TRAINED_ONCE, Records
+from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.headroom import Room
-from hptune_bench.analysis.questions import NOT_SEARCHES
 from hptune_bench.analysis.statistics import ALPHA, MIN_SEEDS
+from hptune_bench.core.tuner_info import by_order
 
 FAILED_SHARE = 0.2
 UNSPENT_SHARE = 0.1
@@ -55,17 +55,18 @@ Found = Iterator[tuple[str, str, bool]]
 
 
 def _random_points(records: Records) -> Found:
-    """BayesianOptimization starts with max(3 x dimensions, 3) random points (KerasTuner 1.4.8's default)."""
-    initial = max(3 * len(records.hyperparameters), 3)
-    for tuner in ("bayesian_optimization", "bayesian_optimization_repaired"):
-        if tuner not in records.tuners or not records.hyperparameters:
-            continue
+    """Tuners that begin with random points and do not get beyond them."""
+    starting = [
+        name for name in by_order(records.infos) if name in records.tuners and records.infos[name].random_points
+    ]
+    for tuner in starting if records.hyperparameters else ():
+        initial = records.infos[tuner].first_random_points(len(records.hyperparameters))
         used = float(records.runs.loc[records.runs["tuner"] == tuner, "trials"].astype(float).median())
         name = f"{tuner} has not left its {initial} random points: it IS random search"
         if used <= initial:
             yield "random_points", f"Within this budget ({used:.0f} trials) {name}.", True
         elif records.checkpoint_trials is not None and records.checkpoint_trials <= initial:
-            yield "random_points", f"At {records.checkpoint_trials} trials {name}.", tuner == "bayesian_optimization"
+            yield "random_points", f"At {records.checkpoint_trials} trials {name}.", not records.infos[tuner].repairs
 
 
 def _few_seeds(records: Records, comparisons: tuple[Comparison, ...]) -> Found:
@@ -91,8 +92,8 @@ def _nothing_to_win(room: Room | None) -> Found:
     if room.within_noise:
         text = f"Tuners cannot be told apart here: every method that searches ends within {noise} of the best known"
         yield "within_noise", f"{text} score (the furthest at {max(room.search, 0):.2g} times the noise).", True
-    elif room.distances.get("untuned", math.inf) < 2:
-        text = f"Between the untuned configuration ({room.scores['untuned']:.4g}) and the best known score"
+    elif room.copied and room.distances.get(room.copied, math.inf) < 2:
+        text = f"Between the untuned configuration ({room.scores[room.copied]:.4g}) and the best known score"
         best = f"({room.scores[room.best]:.4g}, {room.best})"
         yield "nothing_to_win", f"{text} {best} lies less than twice {noise}: tuning hardly pays here.", True
 
@@ -121,7 +122,7 @@ def _stock_crashes(records: Records) -> Found:
 
 
 def _sequences(records: Records) -> dict[str, dict[int, list[str]]]:
-    searches = records.trials[~records.trials["tuner"].isin(NOT_SEARCHES)]
+    searches = records.trials[records.trials["tuner"].isin(records.searches)]
     result: dict[str, dict[int, list[str]]] = {}
     for (tuner, seed), run in searches.groupby(["tuner", "seed"]):
         result.setdefault(str(tuner), {})[int(str(seed))] = run["configuration"].tolist()
@@ -148,7 +149,7 @@ def _repeats(records: Records) -> Found:
     fresh = records.trials[records.trials["resumed_from"].isna() & records.trials["restarted_from"].isna()]
     for tuner in records.tuners:
         trials = fresh[fresh["tuner"] == tuner]
-        if tuner in NOT_SEARCHES or trials.empty:
+        if tuner not in records.searches or trials.empty:
             continue
         repeated = float(trials.duplicated(["seed", "configuration"]).mean())
         if repeated > REPEAT_SHARE:
@@ -160,7 +161,7 @@ def _repeats(records: Records) -> Found:
 
 
 def _exhausted(records: Records) -> Found:
-    runs = records.runs[~records.runs["tuner"].isin(TRAINED_ONCE)]
+    runs = records.runs[~records.runs["tuner"].isin(records.trained_once)]
     for tuner, reasons in runs.groupby("tuner")["reason"]:
         early = reasons.str.startswith("exhausted")
         if early.any():
@@ -169,7 +170,7 @@ def _exhausted(records: Records) -> Found:
 
 
 def _unspent(records: Records) -> Found:
-    runs = records.runs[~records.runs["tuner"].isin(TRAINED_ONCE) & records.runs["finished"]]
+    runs = records.runs[~records.runs["tuner"].isin(records.trained_once) & records.runs["finished"]]
     share = runs["unspent"].astype(float) / (runs["unspent"].astype(float) + runs["epochs"].astype(float))
     for tuner, value in share.groupby(runs["tuner"]).median().items():
         if value > UNSPENT_SHARE:
@@ -209,7 +210,7 @@ def _disturbed(records: Records) -> Found:
 
 def _edges(records: Records) -> Found:
     """Selected values at the very end of a numeric range in half of the runs or more."""
-    runs = records.runs[~records.runs["tuner"].isin(NOT_SEARCHES) & records.runs["best_trial"].notna()]
+    runs = records.runs[records.runs["tuner"].isin(records.searches) & records.runs["best_trial"].notna()]
     for hp in records.about.get("space") or ():
         column = f"hp:{hp['name']}"
         if hp.get("kind") not in ("Int", "Float") or column not in runs:

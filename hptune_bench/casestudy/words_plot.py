@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.anytime import quantile_band
-from hptune_bench.casestudy.sweep import LOOP, WORDS
+from hptune_bench.casestudy.sweep import WORDS
 from hptune_bench.report.plots import canvas
 from hptune_bench.report.style import FAINT, INK, STYLES, Style
 
 HYPERPARAMETER = WORDS
+OURS = replace(STYLES["ink"], label="hand-written loop")
 PUBLISHED = Style("notebook 2021 (published)", "#d55e00", "#ff9a4d", (0, (4, 2)), "s", hollow=True, width=1.6)
 TITLES = {"val_loss": "smallest val_loss", "val_accuracy": "largest val_accuracy (share)"}
 
@@ -61,7 +63,7 @@ def draw(frame: pd.DataFrame, corner: str) -> Any:
         ours, theirs = here[here["source"] != "published"], here[here["source"] == "published"]
         bounds = (ours[end].to_numpy(float) for end in ("lower", "upper"))
         axes.fill_between(ours[HYPERPARAMETER].to_numpy(float), *bounds, color=INK, alpha=0.15, linewidth=0)
-        for series, style in ((ours, STYLES[LOOP]), (theirs, PUBLISHED)):
+        for series, style in ((ours, OURS), (theirs, PUBLISHED)):
             line = (series[HYPERPARAMETER].to_numpy(float), series["median"].to_numpy(float))
             axes.plot(*line, color=style.color, linewidth=style.width, linestyle=style.dash)
             axes.plot(*line, **canvas.marker_style(style, 5))
@@ -72,7 +74,7 @@ def draw(frame: pd.DataFrame, corner: str) -> Any:
         axes.set_ylabel(TITLES[metric])
         axes.set_xlim(0, float(frame[HYPERPARAMETER].max()) + 4)
         canvas.plain_ticks(axes.xaxis)
-        ends = [(series, style) for series, style in ((ours, STYLES[LOOP]), (theirs, PUBLISHED)) if len(series)]
+        ends = [(series, style) for series, style in ((ours, OURS), (theirs, PUBLISHED)) if len(series)]
         canvas.label_ends(
             axes,
             [canvas.End(float(s["median"].iloc[-1]), style, x=float(s[HYPERPARAMETER].iloc[-1])) for s, style in ends],

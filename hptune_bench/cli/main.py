@@ -202,7 +202,6 @@ def check(
     where there is one.
     """
     from hptune_bench import registry
-    from hptune_bench.benchmark import OWN_TUNERS
     from hptune_bench.cli import screen
     from hptune_bench.core.budget import Budget, Limits
     from hptune_bench.core.tensorflow import import_quietly
@@ -216,7 +215,8 @@ def check(
     made = registry.make_workload(workload, own, "check")
     screen.search_spaces(console, {made.name: made})
     limits = Limits.of(planned, made.full_epochs)
-    count = screen.findings(console, linter.everything(made, limits, OWN_TUNERS, make_trainer(trainer, made), probes))
+    tuners = {name: info for name, info in registry.tuner_infos().items() if info.usual}
+    count = screen.findings(console, linter.everything(made, limits, tuners, make_trainer(trainer, made), probes))
     console.print(f"{count} warnings." if count != 1 else "1 warning.")
     if count:
         raise typer.Exit(1)
@@ -307,7 +307,7 @@ def play(
     from hptune_bench.play import game
 
     log = log or Path(f"expert-{workload}.json")
-    game.play_on_table(workload, tables, budget, seed, against or game.OPPONENTS, runs, input, typer.echo, log)
+    game.play_on_table(workload, tables, budget, seed, against or game.usual_opponents(), runs, input, typer.echo, log)
 
 
 @app.command(name="list")

@@ -39,12 +39,13 @@ def definition_of(benchmark: str, own: OwnOptions) -> Benchmark:
     Raises:
         UserError: it cannot be read, or has options that only the other kind takes.
     """
+    from hptune_bench import registry
     from hptune_bench.benchmark import own_benchmark, read_benchmark
     from hptune_bench.core.names import is_own
 
     options = given(own)
     if is_own(benchmark):
-        return own_benchmark(benchmark, options)
+        return own_benchmark(benchmark, options, registry.tuner_infos())
     definition = read_benchmark(Path(benchmark))
     texts = options.pop("data", None)
     if options:

@@ -32,8 +32,9 @@ from hptune_bench.store import findings as remarks
 from hptune_bench.store.folder import checksums, discard
 from hptune_bench.store.layout import RunId
 from hptune_bench.store.lock import locked
-from hptune_bench.store.manifest import read_manifest, write_manifest
+from hptune_bench.store.manifest import Newer, read_manifest, write_manifest
 from hptune_bench.store.runstore import FileStore
+from hptune_bench.store.upgrade import CSV_SCHEMA, SCHEMA
 from hptune_bench.tabular.parquet import find_table, read_table
 from hptune_bench.tabular.table import digest
 from hptune_bench.training.replay import fitting
@@ -154,7 +155,7 @@ class Campaign:
         found = {}
         for entry in self.benchmark.workloads:
             for tuner in self.benchmark.tuners_of(entry):
-                registry.tuner_info(tuner).check_replay(f"{where}, workload {entry.name!r}")
+                registry.check_replay(tuner, f"{where}, workload {entry.name!r}")
             path = find_table(entry.name, self.benchmark.tables)
             table = fitting(read_table(path), self.workloads[entry.name], str(path))
             found[entry.name] = Replayed(path.resolve(), digest(table), table.definition)
@@ -243,7 +244,7 @@ class Campaign:
         for entry in self.benchmark.workloads if self.benchmark.trainer != "fake" else ():
             if entry.name in self._replayed:
                 self._check_table(entry.name)
-            tuners = self.benchmark.tuners_of(entry)
+            tuners = {name: registry.tuner_info(name) for name in self.benchmark.tuners_of(entry)}
             for finding in check.budget(self.workloads[entry.name], self._limits(entry), tuners):
                 # The report counts the random points itself, in what really was tried.
                 (self.observer.note if finding.key == "random_points" else self._note)(finding.text)
@@ -270,8 +271,12 @@ class Campaign:
                 discard(self.folder)
             self._definitions_now = definitions = self._definitions()
             done = self._check_folder(definitions)
-            with contextlib.suppress(UserError):  # none yet, or a damaged one, which this command writes again
+            try:
                 self._earlier = read_manifest(self.folder / layout.MANIFEST)
+            except Newer:
+                raise
+            except UserError:  # none yet, or a damaged one, which this command writes again
+                pass
             for path in self._beside():
                 self._intact(path)
             self.observer.planned(self.runs, done)
@@ -490,11 +495,17 @@ class Campaign:
         }
 
     def _collect(self) -> None:
-        collect.collect(self.folder, self._all_runs(), self._described())
+        collect.collect(self.folder, self._all_runs(), self._described(), registry.stock_tuners())
 
     def _all_runs(self) -> list[RunId]:
         """The planned runs, and others of these workloads that an earlier, larger campaign left in the folder."""
         return sorted({*self.runs, *collect.found_runs(self.folder, self.workloads)})
+
+    def _tuners(self) -> set[str]:
+        """All that the manifest must describe: what ran, and what is compared."""
+        primary = self.benchmark.primary
+        named = () if primary is None else (*primary.tuners, primary.against)
+        return {*named, *(run.tuner for run in self._all_runs())}
 
     def _finish(self) -> Summary:
         self._collect()
@@ -583,7 +594,8 @@ class Campaign:
         for entry in definition["workloads"]:
             entry["tuners"] = entry["tuners"] or definition["tuners"]
         return {
-            "schema": 1,
+            "schema": SCHEMA,
+            "csv_schema": CSV_SCHEMA,
             "name": self.benchmark.name,
             "title": self.benchmark.title or self.benchmark.name,
             "status": status,
@@ -593,6 +605,7 @@ class Campaign:
             "benchmark": definition,
             "environment": self._environment,
             "workers": self.workers,
+            "tuners": registry.declared(self._tuners(), self._earlier.get("tuners", {})),
             "workloads": workloads,
             "seconds": spent,
             "took_s": spent["wall"],

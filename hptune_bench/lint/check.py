@@ -8,13 +8,14 @@ called.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from hptune_bench.core import seeds
 from hptune_bench.core.budget import Limits
 from hptune_bench.core.protocols import Trainer, Workload
+from hptune_bench.core.tuner_info import TunerInfo
 from hptune_bench.lint.budget import budget
 from hptune_bench.lint.data import leaks, shared_rows, unsteady_loader
 from hptune_bench.lint.finding import Finding
@@ -23,7 +24,7 @@ from hptune_bench.lint.probes import PROBES, probe
 
 
 def everything(
-    workload: Workload, limits: Limits, tuners: Iterable[str], trainer: Trainer, probes: int = PROBES
+    workload: Workload, limits: Limits, tuners: Mapping[str, TunerInfo], trainer: Trainer, probes: int = PROBES
 ) -> Iterator[Finding]:
     """What all three parts find, nothing twice; without ``probes`` the first two."""
     told = set()

@@ -12,6 +12,7 @@ from hptune_bench.core.budget import Budget, Limits
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.files import write_atomic
 from hptune_bench.core.protocols import Tuner, Workload, oriented
+from hptune_bench.core.tuner_info import Role
 from hptune_bench.execution.run import conduct
 from hptune_bench.execution.setup import RunSetup
 from hptune_bench.play.person import Ask, Person, Say
@@ -25,7 +26,8 @@ from hptune_bench.tuners.expert import Log
 BUDGETS: Mapping[str, str] = {"linear_regression": "20trainings", "review_sentiment": "30trainings"}
 """Budgets of the main job (``benchmarks/post.toml``); other workloads get ``OTHER_BUDGET``."""
 OTHER_BUDGET = "20trainings"
-OPPONENTS = ("untuned", "manual_sweep", "manual_grid", "random_search", "hyperband_repaired")
+OPPONENTS: tuple[Role, ...] = ("copied", "loop", "grid loop", "random")
+"""Roles of the usual opponents; beside them is successive halving, as far as a table can replay it."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ class Place:
         """Share of its runs that are worse than a score; equal ones count half. Nothing found is worst."""
         mine, others = _or_worst(score), [_or_worst(other) for other in self.scores]
         return sum((other > mine) + 0.5 * (other == mine) for other in others) / len(others)
+
+
+def usual_opponents() -> list[str]:
+    """Whom a person meets who names nobody."""
+    infos = registry.tuner_infos().items()
+    return [name for name, info in infos if info.role in OPPONENTS or (info.halving and not info.restarts)]
 
 
 def play_on_table(

@@ -32,12 +32,12 @@ def blocks(workloads: Sequence[tuple[str, WorkloadAnalysis]], styles: Styles) ->
             [
                 Cell(title),
                 Cell(LABEL if room.within_noise else "yes" if room.comparable else UNKNOWN),
-                measure(room.scores.get("untuned", math.nan)),
-                measure(room.scores.get("random_search", math.nan)),
+                measure(room.scores.get(room.copied or "", math.nan)),
+                measure(room.scores.get(room.random or "", math.nan)),
                 Cell(f"{text.number(best)} ({styles[room.best].label})", best),
                 Cell(text.number(room.noise, 2), room.noise),
-                _times(room.distances.get("untuned", math.nan)),
-                _times(room.distances.get("random_search", math.nan)),
+                _times(room.distances.get(room.copied or "", math.nan)),
+                _times(room.distances.get(room.random or "", math.nan)),
             ]
         )
     if not rows:

@@ -16,7 +16,7 @@ from hptune_bench.analysis import Analysis, WorkloadAnalysis
 from hptune_bench.analysis.anytime import AXES, Axis, Score
 from hptune_bench.analysis.comparisons import Comparison
 from hptune_bench.analysis.data_draws import testable, these
-from hptune_bench.analysis.frames import TRAINED_ONCE, judging
+from hptune_bench.analysis.frames import judging
 from hptune_bench.analysis.questions import Question
 from hptune_bench.analysis.ranks import Ranks
 from hptune_bench.analysis.statistics import ALPHA
@@ -26,11 +26,12 @@ from hptune_bench.casestudy import words_plot as words
 from hptune_bench.casestudy.effort import efforts
 from hptune_bench.casestudy.sweep import first_sweep
 from hptune_bench.core import text
+from hptune_bench.core.tuner_info import TunerInfo, by_order, with_role
 from hptune_bench.report import headroom as room
 from hptune_bench.report import markup, tables, truth
 from hptune_bench.report.blocks import Block, Code, Figure, Heading, Items, Prose, Section
 from hptune_bench.report.plots import curse, curves, pairs, space, times
-from hptune_bench.report.style import STYLES, Style, styles
+from hptune_bench.report.style import Style, styles
 from hptune_bench.store.results import Results, took
 
 FIRST_AXES: tuple[Axis, ...] = ("stock_s", "spent_epochs", "elapsed_s", "trials")
@@ -57,12 +58,17 @@ class Context:
     def workloads(self) -> list[WorkloadAnalysis]:
         return list(self.analysis.workloads.values())
 
+    @property
+    def infos(self) -> dict[str, TunerInfo]:
+        """What the campaign's tuners declare, those that did not run included, in the order of tables."""
+        return by_order({name: info for found in self.workloads for name, info in found.records.infos.items()})
+
     def tuners(self, found: WorkloadAnalysis) -> list[str]:
         return [name for name in self.styles if name in found.records.tuners]
 
     def searchers(self, found: WorkloadAnalysis) -> list[str]:
         """The tuners that search: all but those that train one configuration once."""
-        return [name for name in self.tuners(found) if name not in TRAINED_ONCE]
+        return [name for name in self.tuners(found) if name not in found.records.trained_once]
 
     def main(self, found: WorkloadAnalysis) -> list[str]:
         """The reference and the primary tuners; where a campaign has none of them, the first six that search."""
@@ -72,8 +78,8 @@ class Context:
 
 
 def context(campaign: Results, analysis: Analysis) -> Context:
-    tuners = [name for found in analysis.workloads.values() for name in found.records.tuners]
-    return Context(campaign, analysis, styles(tuners))
+    ran = {name: found.records.infos[name] for found in analysis.workloads.values() for name in found.records.tuners}
+    return Context(campaign, analysis, styles(ran))
 
 
 def build(ctx: Context, quick: bool) -> list[Section]:
@@ -125,17 +131,20 @@ def in_words(ctx: Context, sentences: Iterable[str]) -> tuple[str, ...]:
 def plain(ctx: Context, sentence: str, said: set[str] | None = None) -> str:
     """A sentence with the labels of tuners and the titles of workloads in place of their identifiers.
 
-    Identifiers with an underscore and ``hyperband`` are replaced everywhere, a workload in front of a colon too. Others
-    could be ordinary words: they are replaced after ``on`` and in lists, where the workload has a title of its own.
+    Identifiers with an underscore and KerasTuner's tuners are replaced everywhere, a workload in front of a colon too.
+    Others could be ordinary words: they are replaced after ``on`` and in lists, where the workload has a title.
     Parts of paths and names of files stay as they are, so that a reader finds what they name.
 
     Args:
         said: workloads whose kind of data has been named; those named here are added. None: always name it.
     """
-    labels = {name: style.label for name, style in {**STYLES, **ctx.styles}.items()}
+    labels = {name: info.label for name, info in ctx.infos.items()}
+    labels |= {name: style.label for name, style in ctx.styles.items()}
     labels = {name: f"the {label}" if label.startswith("hand-written") else label for name, label in labels.items()}
     workloads = {found.records.name: found for found in ctx.workloads}
-    known = sorted((n for n in {**labels, **workloads} if "_" in n or n == "hyperband"), key=len, reverse=True)
+    known = sorted(
+        (n for n in {**labels, **workloads} if "_" in n or (n in labels and ctx.infos[n].stock)), key=len, reverse=True
+    )
 
     def words_for(name: str) -> str:
         if name not in workloads:
@@ -212,7 +221,11 @@ def _untuned(found: WorkloadAnalysis, score: Score) -> float:
     Not that of its retrainings: they share the data of one seed, and the other medians do not.
     """
     summary = found.summary
-    rows = summary[(summary["tuner"] == "untuned") & (summary["at"] == tables.FULL)] if len(summary) else summary
+    rows = (
+        summary[(summary["tuner"] == found.records.with_role("copied")) & (summary["at"] == tables.FULL)]
+        if len(summary)
+        else summary
+    )
     return float(rows[f"{score}_median"].iloc[0]) if len(rows) else math.nan
 
 
@@ -283,7 +296,8 @@ def _ending(ctx: Context, panel: Any, several: bool) -> str:
     show = text.alike([*finite.values(), panel.untuned])
     ends = "ends lowest at" if len(ordered) > 1 else "ends at"
     words = f"{ctx.styles[ordered[0]].label} {ends} {show(finite[ordered[0]])}"
-    reference = "manual_sweep" if "manual_sweep" in finite and ordered[0] != "manual_sweep" else ordered[-1]
+    loop = with_role({name: ctx.infos[name] for name in finite}, "loop")
+    reference = loop if loop is not None and ordered[0] != loop else ordered[-1]
     if reference != ordered[0]:
         words += f", {ctx.styles[reference].label} at {show(finite[reference])}"
     if math.isfinite(panel.untuned):
@@ -763,7 +777,7 @@ def _curse(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
     # A replay retrains nothing: it would look the same few trainings up again. Its table has the truth.
     if len(frame) and not found.records.about.get("table"):
         frame = _ordered(ctx, frame)
-        searches = frame[~frame["tuner"].isin(TRAINED_ONCE)]
+        searches = frame[~frame["tuner"].isin(found.records.trained_once)]
         flattered = int((searches["low"] > 0).sum())
         takeaway = (
             f"{flattered} of {text.plural(len(searches), 'method')} that search reported a better score than the same "
@@ -842,7 +856,7 @@ def _break_even(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
 
 
 def _effort(ctx: Context) -> tuple[Block, ...]:
-    known = ["plain", *STYLES]
+    known = ["plain", *ctx.infos]
     paths = sorted(EXAMPLES.glob("*.py"), key=lambda p: (known.index(p.stem) if p.stem in known else 99, p.stem))
     found = efforts({path.stem: path.read_text(encoding="utf-8") for path in paths})
     return (tables.efforts(found, ctx.styles),) if found else ()

@@ -7,11 +7,12 @@ less than 3:1 contrast on white; each has a lighter partner for dark pages.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from hptune_bench.core.text import clean
+from hptune_bench.core.tuner_info import TunerInfo, by_order
 
 Dash = str | tuple[int, tuple[float, ...]]
 
@@ -51,21 +52,19 @@ _DASHES: dict[str, Dash] = {
 }
 
 STYLES: dict[str, Style] = {
-    "manual_sweep": Style("hand-written loop", INK, DARK[INK], "-", "o", width=2.6),
-    "random_search": Style("random search", "#0072b2", "#56b4e9", _DASHES["dash"], "s"),
-    "bayesian_optimization": Style("Bayesian optimization", "#d55e00", "#ff9a4d", "-", "^"),
-    "hyperband": Style("Hyperband", "#008a64", "#3fd0a4", _DASHES["dashdot"], "D"),
-    "grid_search": Style("grid search (KerasTuner)", "#aa4499", "#e58fd6", _DASHES["dot"], "v"),
-    "bayesian_optimization_repaired": Style(
-        "Bayesian optimization (repaired)", "#8c3a00", "#ffc499", _DASHES["long"], "^", hollow=True
-    ),
-    "hyperband_repaired": Style("Hyperband (repaired)", "#00573f", "#9fe8d0", _DASHES["dashdotdot"], "D", hollow=True),
-    "manual_grid": Style("hand-written nested loops", "#5b616a", "#b9c0ca", _DASHES["dash"], "P"),
-    "untuned_restarts": Style("untuned, only retrained", "#8a6d3b", "#d3b57f", _DASHES["dot"], "X"),
-    "untuned": Style("untuned (as copied)", "#7b818a", "#99a1ac", _DASHES["dot"], "o", hollow=True, width=1.4),
-    "post_winner": Style("the post's winner", "#7d7d1f", "#cfcf6b", _DASHES["dashdot"], "*", width=1.4),
+    "ink": Style("", INK, DARK[INK], "-", "o", width=2.6),
+    "blue": Style("", "#0072b2", "#56b4e9", _DASHES["dash"], "s"),
+    "orange": Style("", "#d55e00", "#ff9a4d", "-", "^"),
+    "green": Style("", "#008a64", "#3fd0a4", _DASHES["dashdot"], "D"),
+    "purple": Style("", "#aa4499", "#e58fd6", _DASHES["dot"], "v"),
+    "rust": Style("", "#8c3a00", "#ffc499", _DASHES["long"], "^", hollow=True),
+    "pine": Style("", "#00573f", "#9fe8d0", _DASHES["dashdotdot"], "D", hollow=True),
+    "slate": Style("", "#5b616a", "#b9c0ca", _DASHES["dash"], "P"),
+    "brown": Style("", "#8a6d3b", "#d3b57f", _DASHES["dot"], "X"),
+    "grey": Style("", "#7b818a", "#99a1ac", _DASHES["dot"], "o", hollow=True, width=1.4),
+    "olive": Style("", "#7d7d1f", "#cfcf6b", _DASHES["dashdot"], "*", width=1.4),
 }
-"""In the order in which tables and legends list them."""
+"""By the name with which a tuner asks for it, ``TunerInfo.style``; without a label, which the tuner has."""
 
 _FREE_COLORS = [
     ("#332288", "#a99cf0"),
@@ -80,24 +79,25 @@ _FREE_COLORS = [
 _FREE_MARKERS = ["h", "<", ">", "p", "d", "H", "8", "1", "2", "3", "4"]
 
 
-def styles(tuners: Iterable[str]) -> dict[str, Style]:
-    """The style of each tuner; an unknown one gets the next free colour, line style and marker.
+def styles(infos: Mapping[str, TunerInfo]) -> dict[str, Style]:
+    """The style of each tuner, in the order of tables, then in that of appearance.
 
-    The order is that of ``STYLES``, then that of appearance, so that a known tuner styles the same in every report.
+    It is the one that the tuner asks for; where it asks for none, or for one that is taken, it gets the next free
+    colour, line style and marker.
     """
-    names = list(dict.fromkeys(tuners))
-    found = {name: style for name, style in STYLES.items() if name in names}
+    found: dict[str, Style] = {}
+    taken: set[str] = set()
     dashes: list[Dash] = ["-", *_DASHES.values()]
-    for index, name in enumerate(name for name in names if name not in STYLES):
+    for name, info in by_order(infos).items():
+        label, index = shorten(clean(info.label)), len(found) - len(taken)
+        if info.style in STYLES and info.style not in taken:
+            taken.add(info.style)
+            found[name] = replace(STYLES[info.style], label=label)
+            continue
         color, dark = _FREE_COLORS[index % len(_FREE_COLORS)]
-        # The three cycles have lengths 8, 6 and 11: no two of the first 264 unknown tuners look alike.
-        found[name] = Style(
-            label=shorten(clean(name).replace("_", " ")),
-            color=color,
-            dark=dark,
-            dash=dashes[index % len(dashes)],
-            marker=_FREE_MARKERS[index % len(_FREE_MARKERS)],
-        )
+        # The three cycles have lengths 8, 6 and 11: no two of the first 264 of these look alike.
+        marker = _FREE_MARKERS[index % len(_FREE_MARKERS)]
+        found[name] = Style(label, color, dark, dashes[index % len(dashes)], marker)
     labels = [style.label for style in found.values()]
     for name, style in found.items():
         if labels.count(style.label) > 1:

@@ -697,7 +697,7 @@ def efforts(items: Sequence[Effort], styles: Styles) -> Table:
         ]
         for item in items
     ]
-    columns = ["Method", "Lines of code", "Lines changed from the plain script", "Values to choose", "Times to style"]
+    columns = ["Method", "Lines of code", "Lines changed from the plain script", "Values to choose", "Times to look"]
     note = "Counted from the example scripts in benchmarks/examples/effort/, which all tune the post's regression."
     return table("effort", "What each method asks of a person", columns, rows, note)
 

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,6 @@ from hptune_bench.store.csv import CsvFile
 from hptune_bench.store.journal import Contents, Entry, JournalDamaged
 from hptune_bench.store.layout import CSVS, RUNS, RunId, noise_path, stock_clock_path
 from hptune_bench.store.records import EpochRecord, NoiseRecord, RunRecord, TrialRecord, row
-from hptune_bench.tuners import built_in
-
-STOCK = frozenset(name for name, info in built_in().items() if info.family == "keras_tuner")
-"""Tuners that are KerasTuner's as pip installs them: only of these can be said where stock would have stopped."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +48,13 @@ def found_runs(folder: Path, workloads: Iterable[str]) -> list[RunId]:
     return sorted(found)
 
 
-def collect(folder: Path, runs: Iterable[RunId], workloads: Mapping[str, Described]) -> list[str]:
+def collect(
+    folder: Path, runs: Iterable[RunId], workloads: Mapping[str, Described], stock: Container[str] = ()
+) -> list[str]:
     """Rebuild ``runs.csv``, ``trials.csv``, ``epochs.csv``, ``noise.csv`` and ``stock_clock.csv``; returns their names.
+
+    Args:
+        stock: tuners of which can be said where stock KerasTuner would have stopped (``TunerInfo.stock``).
 
     Unfinished runs appear as ``interrupted`` with the trials that they have.
 
@@ -67,7 +68,7 @@ def collect(folder: Path, runs: Iterable[RunId], workloads: Mapping[str, Describ
             if not contents.entries:
                 continue
             _check_history(folder / run.path, contents, workloads[run.workload])
-            record, trials, epochs = records_of(run, contents, workloads[run.workload])
+            record, trials, epochs = records_of(run, contents, workloads[run.workload], stock)
             csvs["runs.csv"].add([row(record)])
             csvs["trials.csv"].add(map(row, trials))
             csvs["epochs.csv"].add(map(row, epochs))
@@ -114,7 +115,7 @@ def _clock(path: Path) -> list[dict[str, Any]]:
 
 
 def records_of(
-    run: RunId, contents: Contents, workload: Described
+    run: RunId, contents: Contents, workload: Described, stock: Container[str] = ()
 ) -> tuple[RunRecord, list[TrialRecord], list[EpochRecord]]:
     """The records of one journal."""
     sign = 1 if workload.direction == "min" else -1
@@ -168,7 +169,7 @@ def records_of(
         best_trial=best["trial"] if best else None,
         best_score=best["score"] if best else math.inf,
         best_epoch=best["best_epoch"] if best else None,
-        stock_would_stop_at=stock_would_stop_at([trial.reported for trial in trials]) if run.tuner in STOCK else None,
+        stock_would_stop_at=stock_would_stop_at([trial.reported for trial in trials]) if run.tuner in stock else None,
         test_score=best["test_score"] if best else None,
         facts=contents.entries[0].get("facts", {}),
         test=best["test"] if best else {},

@@ -12,7 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from hptune_bench.core.errors import UserError, complaint
 from hptune_bench.core.files import write_atomic
 from hptune_bench.core.names import safe_name
+from hptune_bench.core.tuner_info import Clock, Role, TunerInfo, by_order, from_json
 from hptune_bench.store.layout import MANIFEST
+from hptune_bench.store.upgrade import CSV_SCHEMA, SCHEMA, upgraded
 
 MAX_BYTES = 64 * 2**20
 _Name = Annotated[str, AfterValidator(safe_name)]
@@ -86,8 +88,28 @@ class _BestModel(_Open):
     test: dict[str, float]
 
 
+class _Tuner(_Open):
+    """See ``core.tuner_info.TunerInfo``."""
+
+    label: Annotated[str, Field(max_length=200)]
+    description: str = ""
+    role: Role = "search"
+    library: str = ""
+    clock: Clock = "plain"
+    trains_once: bool = False
+    restarts: bool = False
+    repairs: str = ""
+    random_points: int = Field(default=0, ge=0, le=10**6)
+    halving: int = Field(default=0, ge=0)
+    usual: bool = False
+    options: list[str] = []
+    order: int = 100
+    style: str = ""
+
+
 class _Manifest(_Open):
-    schema_: Literal[1] = Field(alias="schema")
+    schema_: Literal[2] = Field(alias="schema")
+    csv_schema: Literal[1]
     name: _Name
     title: str
     status: Literal["running", "finished", "interrupted"]
@@ -96,6 +118,7 @@ class _Manifest(_Open):
     finished: str | None
     benchmark: _Benchmark
     environment: dict[str, str | int | float]
+    tuners: dict[_Name, _Tuner]
     workloads: dict[_Name, _Workload]
     seconds: dict[str, float] = {}
     took_s: float = 0.0
@@ -107,10 +130,15 @@ class _Manifest(_Open):
     files: dict[str, str]
 
 
+class Newer(UserError):
+    """A results folder that a later version made."""
+
+
 def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest of a results folder, as it was written.
+    """The manifest of a results folder, in the form of today (see ``upgrade``).
 
     Raises:
+        Newer: a later version wrote it.
         UserError: it is missing, unreadable, or not what a campaign writes; with the key.
     """
     try:
@@ -123,6 +151,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read ({error}); run the benchmark again or restore it") from None
+    manifest = _of_today(path, manifest)
     try:
         _Manifest.model_validate(manifest)
     except ValidationError as error:
@@ -133,6 +162,23 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if missing:
         raise UserError(f"{path}: key 'workloads' lacks {missing[0]!r}; run the benchmark again or restore the file")
     return manifest
+
+
+def _of_today(path: Path, manifest: Any) -> Any:
+    """Upgraded, or refused where only a later version can read it; what is no manifest at all as it is."""
+    if not isinstance(manifest, dict):
+        return manifest
+    for key, known in (("schema", SCHEMA), ("csv_schema", CSV_SCHEMA)):
+        if isinstance(found := manifest.get(key), int) and found > known:
+            raise Newer(
+                f"{path}: made by a newer hptune-bench ({key} {found}, this one reads up to {known}); update it"
+            )
+    return upgraded(manifest)
+
+
+def tuners_of(manifest: Mapping[str, Any]) -> dict[str, TunerInfo]:
+    """What the tuners of a manifest declare, by name, in the order of tables."""
+    return by_order({name: from_json(entry) for name, entry in (manifest.get("tuners") or {}).items()})
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -152,7 +152,7 @@ def merge(campaigns: Sequence[Results]) -> Results:
                 f"{first.manifest.get('name')!r}; report on folders of one benchmark"
             )
         _same_workloads(first, other, manifest.get("workloads") or {})
-        for key in ("workloads", "best_models", "best_known"):
+        for key in ("tuners", "workloads", "best_models", "best_known"):
             manifest[key] = {**(other.manifest.get(key) or {}), **(manifest.get(key) or {})}
         manifest["warnings"] = list(
             dict.fromkeys([*(manifest.get("warnings") or []), *(other.manifest.get("warnings") or [])])

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from hptune_bench.core.errors import UserError, complaint
 from hptune_bench.core.names import safe_name
 from hptune_bench.core.protocols import Evaluate, Problem
+from hptune_bench.core.tuner_info import TunerInfo
 
 MAX_BYTES = 2**20
 
@@ -108,3 +109,15 @@ class ExpertLog:
             else:
                 raise ValueError(f"the log continues request {request.resume}, which comes later")
             trials.append(result.trial)
+
+
+TUNERS = {
+    "expert_log": TunerInfo(
+        label="expert log",
+        description="what a person tried in hptune-bench play, from the log's file",
+        role="person",
+        options=("file",),
+        order=11,
+        make=expert_log,
+    )
+}

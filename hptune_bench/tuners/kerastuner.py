@@ -19,42 +19,20 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hptune_bench.core.keras_space import to_keras_tuner
 from hptune_bench.core.protocols import Evaluate, Problem, Result
 from hptune_bench.core.space import Boolean, Configuration, Float, Hyperparameter, Int, Space, Value
+from hptune_bench.core.tuner_info import TunerInfo
 
 DIGITS = 4
 """Significant digits of the repaired tuners' continuous values."""
 
-_HYPERBAND = "HyperbandOracle"
+_BAYESIAN, _HYPERBAND = "BayesianOptimizationOracle", "HyperbandOracle"
 _FAILED = ("error", "timeout", "crashed")
 """Statuses in which a stock search would have got an exception instead of a training history."""
-
-
-def random_search() -> OracleTuner:
-    return OracleTuner("RandomSearchOracle")
-
-
-def bayesian_optimization() -> OracleTuner:
-    return OracleTuner("BayesianOptimizationOracle")
-
-
-def hyperband() -> OracleTuner:
-    return OracleTuner(_HYPERBAND)
-
-
-def grid_search() -> OracleTuner:
-    return OracleTuner("GridSearchOracle")
-
-
-def bayesian_optimization_repaired() -> OracleTuner:
-    return OracleTuner("BayesianOptimizationOracle", repaired=True)
-
-
-def hyperband_repaired() -> OracleTuner:
-    return OracleTuner(_HYPERBAND, repaired=True)
 
 
 @dataclass(frozen=True)
@@ -226,3 +204,64 @@ def _plain(hp: Hyperparameter, value: Any) -> Value:
     if isinstance(hp, Int):
         return int(value)
     return float(value) if isinstance(hp, Float) else value
+
+
+_stock = partial(TunerInfo, library="keras_tuner", clock="keras_tuner")
+
+TUNERS = {
+    "random_search": _stock(
+        label="random search",
+        description="KerasTuner's RandomSearch as pip installs it",
+        role="random",
+        usual=True,
+        order=1,
+        style="blue",
+        make=partial(OracleTuner, "RandomSearchOracle"),
+    ),
+    "bayesian_optimization": _stock(
+        label="Bayesian optimization",
+        description="KerasTuner's BayesianOptimization as pip installs it",
+        random_points=3,
+        usual=True,
+        order=2,
+        style="orange",
+        make=partial(OracleTuner, _BAYESIAN),
+    ),
+    "hyperband": _stock(
+        label="Hyperband",
+        description="KerasTuner's Hyperband as pip installs it: promoted trials restart from their best epoch",
+        restarts=True,
+        halving=3,
+        usual=True,
+        order=3,
+        style="green",
+        make=partial(OracleTuner, _HYPERBAND),
+    ),
+    "grid_search": _stock(
+        label="grid search (KerasTuner)",
+        description="KerasTuner's GridSearch as pip installs it: enumerates from the defaults, the same for every seed",
+        role="enumeration",
+        order=4,
+        style="purple",
+        make=partial(OracleTuner, "GridSearchOracle"),
+    ),
+    "bayesian_optimization_repaired": _stock(
+        label="Bayesian optimization (repaired)",
+        description="BayesianOptimization with failures told as the worst score, scores clipped, values rounded",
+        repairs="bayesian_optimization",
+        random_points=3,
+        order=5,
+        style="rust",
+        make=partial(OracleTuner, _BAYESIAN, repaired=True),
+    ),
+    "hyperband_repaired": _stock(
+        label="Hyperband (repaired)",
+        description="Hyperband with failures told as the worst score, and promoted trials continued exactly",
+        repairs="hyperband",
+        halving=3,
+        order=6,
+        style="pine",
+        make=partial(OracleTuner, _HYPERBAND, repaired=True),
+    ),
+}
+"""Random points and halving are those of KerasTuner 1.4.8: max(3 x dimensions, 3), and a factor of 3."""

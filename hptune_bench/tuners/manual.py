@@ -17,6 +17,7 @@ import numpy as np
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.protocols import Evaluate, Problem
 from hptune_bench.core.space import Boolean, Choice, Configuration, Float, Int, Value, default_of
+from hptune_bench.core.tuner_info import TunerInfo
 
 RESOLUTION = 0.01
 """The smallest gap in a continuous range that is worth halving: 1 % of the value on a log scale, of the range else."""
@@ -271,3 +272,54 @@ def _active_names(problem: Problem, order: Iterable[str], held: Configuration) -
 
 def _shuffled(names: Sequence[str], seed: int) -> tuple[str, ...]:
     return tuple(names[index] for index in np.random.default_rng(seed).permutation(len(names)))
+
+
+TUNERS = {
+    "manual_sweep": TunerInfo(
+        label="hand-written loop",
+        description="the post's loop: one for per hyperparameter, the others held, the best value kept",
+        role="loop",
+        usual=True,
+        order=0,
+        style="ink",
+        make=ManualSweep,
+    ),
+    "manual_grid": TunerInfo(
+        label="hand-written nested loops",
+        description=(
+            "nested loops over the hand-picked values, thinned to the budget, then a finer grid around the best"
+        ),
+        role="grid loop",
+        order=7,
+        style="slate",
+        make=ManualGrid,
+    ),
+    "untuned_restarts": TunerInfo(
+        label="untuned, only retrained",
+        description="the configuration as copied, retrained with fresh seeds until the budget ends",
+        role="restarts",
+        usual=True,
+        order=8,
+        style="brown",
+        make=UntunedRestarts,
+    ),
+    "untuned": TunerInfo(
+        label="untuned (as copied)",
+        description="the configuration as copied, trained once",
+        role="copied",
+        trains_once=True,
+        usual=True,
+        order=9,
+        style="grey",
+        make=Untuned,
+    ),
+    "post_winner": TunerInfo(
+        label="the post's winner",
+        description="the configuration that the post prints as its winner, trained once",
+        role="winner",
+        trains_once=True,
+        order=10,
+        style="olive",
+        make=PostWinner,
+    ),
+}

@@ -25,12 +25,14 @@ from hptune_bench.core.budget import Limits
 from hptune_bench.core.environment import environment
 from hptune_bench.core.errors import Failure, UserError, attempt
 from hptune_bench.core.protocols import Evaluate, Problem, Trainer
+from hptune_bench.core.tuner_info import TunerInfo
 from hptune_bench.execution.run import conduct
 from hptune_bench.execution.setup import JournalMismatch, RunSetup
 from hptune_bench.store import collect, journal
 from hptune_bench.store.folder import checksums
 from hptune_bench.store.journal import Contents, Entry
 from hptune_bench.store.layout import CSVS, NOISE, REPORT, RUNS, STOCK_CLOCK, RunId, model_path
+from hptune_bench.store.manifest import tuners_of
 from hptune_bench.store.results import Results, read_results
 from hptune_bench.store.runstore import MemoryStore
 
@@ -61,7 +63,7 @@ def check_files(folder: Path, *, report: bool = True) -> Iterator[Check]:
     campaign = read_results(folder)
     yield _checksums(folder, campaign)
     yield from _invariants(campaign)
-    yield _tables(folder, definition_of(campaign))
+    yield _tables(folder, definition_of(campaign), tuners_of(campaign.manifest))
     if report:
         yield _report(folder, campaign)
 
@@ -177,8 +179,9 @@ def _same(a: float, b: float) -> bool:
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
-def _tables(folder: Path, benchmark: Benchmark) -> Check:
+def _tables(folder: Path, benchmark: Benchmark, tuners: Mapping[str, TunerInfo]) -> Check:
     """The CSV files, rebuilt from the journals elsewhere and compared byte for byte."""
+    stock = {name for name, info in tuners.items() if info.stock}
     described = {}
     for entry in benchmark.workloads:
         workload = registry.make_workload(entry.name, entry.options)
@@ -189,7 +192,7 @@ def _tables(folder: Path, benchmark: Benchmark) -> Check:
             if (folder / name).exists():
                 (target / name).symlink_to((folder / name).resolve(), target_is_directory=True)
         try:
-            collect.collect(target, collect.found_runs(folder, described), described)
+            collect.collect(target, collect.found_runs(folder, described), described, stock)
         except UserError as damage:
             what = damage.what if isinstance(damage, journal.JournalDamaged) else str(damage)
             return Check("tables from journals", "differs", what.replace(str(target), str(folder)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import math
 import random
 from collections.abc import Callable
@@ -130,8 +129,7 @@ class Counting:
 
 
 def make(name: str) -> Tuner:
-    module, _, attribute = built_in()[name].factory.partition(":")
-    return getattr(importlib.import_module(module), attribute)()
+    return built_in()[name].make()
 
 
 def searched(tuner: Tuner, of: Problem, seed: int = 20221010, **limits: object) -> Counting:

@@ -18,6 +18,7 @@ import pandas as pd
 from hptune_bench.core.space import canonical
 from hptune_bench.store.records import EpochRecord, NoiseRecord, RunRecord, TrialRecord
 from hptune_bench.store.results import Results
+from hptune_bench.store.upgrade import upgraded
 
 ALL_TUNERS = (
     "manual_sweep",
@@ -190,7 +191,7 @@ def synthetic_campaign(
         _complete(epoch_frame, EpochRecord)
     return Results(
         path=Path("results/synthetic"),
-        manifest=_manifest(toys, tuners, seeds, runs),
+        manifest=upgraded(_manifest(toys, tuners, seeds, runs)),
         runs=runs,
         trials=trials,
         epochs=epoch_frame,

@@ -21,7 +21,7 @@ SPREAD_ENDS = 10
 """Longest search over shortest one from which on seconds are drawn on a log axis."""
 
 
-UNTUNED = replace(STYLES["untuned"], label="untuned", marker="")
+UNTUNED = replace(STYLES["grey"], label="untuned", marker="")
 """The horizontal line of the configuration as copied."""
 
 

@@ -188,13 +188,12 @@ def _run_here(own: Workload, benchmark: Benchmark, folder: Path, fresh: bool) ->
 
     from hptune_bench import registry
     from hptune_bench.cli.observers import PlainObserver
-    from hptune_bench.execution import tasks
     from hptune_bench.execution.campaign import Campaign
+    from hptune_bench.execution.executors.inline import InlineExecutor
     from hptune_bench.report import write_report
     from hptune_bench.store.results import read_results
 
     registry.keep_here(own)
-    tasks.forget()  # the same name may mean another function now
     campaign = Campaign(
         benchmark=benchmark,
         folder=folder,
@@ -202,7 +201,7 @@ def _run_here(own: Workload, benchmark: Benchmark, folder: Path, fresh: bool) ->
         command=f"hptune_bench.compare({own.name}, ...)",
         observer=PlainObserver(Console(highlight=False, markup=False)),
         source="compare",
-        inline=True,
+        executor=InlineExecutor,
     )
     campaign.run(fresh=fresh)
     write_report([read_results(folder, epochs=False)], folder)

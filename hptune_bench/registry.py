@@ -8,11 +8,13 @@ object in a user's file. Adding a workload or a tuner touches one new file.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib
 import importlib.metadata
 import pkgutil
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, cast
 
 from hptune_bench.core.errors import UserError, attempt
@@ -148,6 +150,11 @@ def make_tuner(name: str, options: Mapping[str, Any] | None = None) -> Tuner:
     if info.make is None:
         raise UserError(f"tuner {name}: its declaration does not say how it is made; ask whoever offers it")
     return cast(Tuner, info.make(**(options or {})))
+
+
+def with_digest(options: Mapping[str, Any]) -> dict[str, Any]:
+    """A tuner's options with the SHA-256 (hex) of the file that they name: another file is another tuner."""
+    return {**options, "sha256": hashlib.sha256(Path(str(options["file"])).read_bytes()).hexdigest()}
 
 
 @cache

@@ -17,6 +17,7 @@ from rich.console import Console
 from hptune_bench.benchmark import read_benchmark
 from hptune_bench.cli.observers import PlainObserver
 from hptune_bench.execution.campaign import Campaign
+from hptune_bench.execution.executors.inline import InlineExecutor
 from hptune_bench.store import journal
 from hptune_bench.store.lock import locked
 from hptune_bench.store.manifest import read_manifest
@@ -221,7 +222,7 @@ def test_the_executor_in_this_process_gives_the_same_tables(whole, tmp_path):
         workers=1,
         command="",
         observer=PlainObserver(Console(quiet=True)),
-        inline=True,
+        executor=InlineExecutor,
     )
     campaign.run()
     assert tables(folder) == tables(whole)

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from test_campaign import run, write_benchmark
 
 from hptune_bench.cli import main as cli
+from hptune_bench.execution import bookkeeping
 from hptune_bench.execution import campaign as runner
 from hptune_bench.store import journal
 
@@ -166,8 +167,8 @@ def folder(made, tmp_path) -> Path:
 @pytest.fixture
 def without_workers(monkeypatch):
     """``run`` up to the point where workers would start, and from where they have ended."""
-    here = runner.environment()
-    monkeypatch.setattr(runner, "environment", lambda: here)
+    here = bookkeeping.environment()
+    monkeypatch.setattr(bookkeeping, "environment", lambda: here)
     monkeypatch.setattr(runner.Campaign, "_execute", lambda self, tasks: None)
 
 

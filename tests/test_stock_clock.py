@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from benchmarks.speed.stock_clock import predicted
-from hptune_bench.execution import tasks
+from hptune_bench.execution import perform
+from hptune_bench.execution.executors.base import Made, event_of
+from hptune_bench.execution.tasks import StockClockTask
 from hptune_bench.training import stock_clock
 from hptune_bench.training.stock_clock import Cycle
 from hptune_bench.workloads.linear_regression import LinearRegression
@@ -60,14 +62,15 @@ def test_overhead_epochs_and_checkpoints_are_told_apart(monkeypatch: pytest.Monk
 
 
 def ask(folder: Path, workload: str) -> dict[str, str]:
-    task = {
-        "kind": "stock_clock",
-        "workload": workload,
-        "options": OPTIONS,
-        "folder": str(folder),
-        "path": "clock.json",
-    }
-    return tasks.perform(task, lambda event: None, lambda: False)
+    """Do the task as a worker does, and write what it makes to ``clock.json``."""
+    sent = []
+    task = StockClockTask(workload=workload, options=OPTIONS)
+    said = perform.perform(task, perform.Desk(perform.Kept(), folder, sent.append, lambda: False))
+    for event in (event_of(task, 0, message) for message in sent):
+        assert isinstance(event, Made)
+        assert event.name == f"stock_clock/{workload}.json"
+        (folder / "clock.json").write_bytes(event.content)
+    return said
 
 
 def test_it_is_measured_by_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +90,7 @@ def test_what_goes_wrong_there_is_said_here(tmp_path: Path, monkeypatch: pytest.
     said = ask(tmp_path, "no_such_workload")
     assert said["status"] == "error"
     assert "no_such_workload" in said["reason"]
-    monkeypatch.setattr(tasks.sys, "executable", "/bin/false")
+    monkeypatch.setattr(perform.sys, "executable", "/bin/false")
     said = ask(tmp_path, "linear_regression")
     assert said["status"] == "error"
     assert "died" in said["reason"]

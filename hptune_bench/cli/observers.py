@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group
@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from hptune_bench.core.text import clean, seconds, value
+from hptune_bench.execution.executors.base import Said, Task
 from hptune_bench.store.layout import RunId
 
 
@@ -47,15 +48,15 @@ class PlainObserver(_Progress):
         super().__init__(console)
         self._best: dict[str, float] = {}
 
-    def planned(self, runs: list[RunId], done: list[RunId]) -> None:
+    def planned(self, runs: Sequence[RunId], done: list[RunId]) -> None:
         self._plan("runs", len(runs), len(done))
 
-    def event(self, slot: int, task: Mapping[str, Any], event: Mapping[str, Any]) -> None:
-        if event["event"] == "trial":
-            self._best[_name(task)] = event["best"]
+    def event(self, said: Said) -> None:
+        if said.what["event"] == "trial":
+            self._best[_name(said.task)] = said.what["best"]
 
-    def finished(self, task: Mapping[str, Any], status: str) -> None:
-        if task["kind"] != "run":
+    def finished(self, task: Task, status: str) -> None:
+        if task.kind != "run":
             return
         self._done += 1
         best = self._best.pop(_name(task), None)
@@ -91,16 +92,16 @@ class LiveObserver(PlainObserver):
         if self._live is not None:
             self._live.stop()
 
-    def event(self, slot: int, task: Mapping[str, Any], event: Mapping[str, Any]) -> None:
-        super().event(slot, task, event)
-        if event["event"] == "start":
-            best = self._best.get(_name(task))
+    def event(self, said: Said) -> None:
+        super().event(said)
+        if said.what["event"] == "start":
+            best = self._best.get(_name(said.task))
             known = "" if best is None else f", best so far {best:.4f}"
-            values = assigned(event["configuration"])
-            self._slots[slot] = f"{_name(task)}, trial {event['trial']}{known}: {values}"
+            values = assigned(said.what["configuration"])
+            self._slots[said.slot] = f"{_name(said.task)}, trial {said.what['trial']}{known}: {values}"
             self._draw()
 
-    def finished(self, task: Mapping[str, Any], status: str) -> None:
+    def finished(self, task: Task, status: str) -> None:
         super().finished(task, status)
         self._draw()
 
@@ -139,8 +140,8 @@ class TableProgress(_Progress):
             self._say(f"{self._done} of {self._total} trainings{self._left()}")
 
 
-def _name(task: Mapping[str, Any]) -> str:
-    return f"{task['workload']} / {task['tuner']} / seed {task['seed']}"
+def _name(task: Task) -> str:
+    return f"{task.workload} / {task.tuner} / seed {task.seed}"
 
 
 def assigned(configuration: Mapping[str, Any]) -> str:

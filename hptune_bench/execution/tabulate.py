@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,15 +22,17 @@ from hptune_bench.core.files import write_atomic
 from hptune_bench.core.fingerprint import fingerprint
 from hptune_bench.core.protocols import Workload
 from hptune_bench.core.space import Float
-from hptune_bench.execution.executors.local import Callbacks, LocalExecutor
+from hptune_bench.execution.executors.base import Died, Done, Executor, Made, Said, Stopping, Task, Workplace
+from hptune_bench.execution.executors.local import LocalExecutor
 from hptune_bench.execution.interrupts import Interrupts
+from hptune_bench.execution.tasks import CellsTask, found_space
+from hptune_bench.store.layout import LOGS
 from hptune_bench.store.lock import locked
 from hptune_bench.tabular import shards
 from hptune_bench.tabular.grid import levels_of
 from hptune_bench.tabular.parquet import read_table, write_table
 from hptune_bench.tabular.table import Table, configurations_of
 from hptune_bench.training.common import direction_of
-from hptune_bench.workloads.own.loader import found_space
 
 MAX_EPOCHS = 10**8
 """Epochs of the largest table that is begun: some days of training."""
@@ -39,6 +42,7 @@ SHARDS = 20
 """Shards of each data replicate at least, where it has so many configurations: what a kill can cost."""
 MAX_DEATHS = 3
 """Deaths of workers in one shard after which the table is given up."""
+REMEDY = "mend that and give the same command to go on"
 
 
 class Progress(Protocol):
@@ -86,6 +90,7 @@ class Tabulation:
     trainer: str
     command: str
     progress: Progress
+    executor: Callable[[Workplace], Executor] = LocalExecutor
 
     def __post_init__(self) -> None:
         self._made: Workload = registry.make_workload(self.workload, self.options, "table")
@@ -212,43 +217,51 @@ class Tabulation:
     # --- the work ----------------------------------------------------------------------------------------------------
 
     def _train(self, todo: Sequence[Part], key: str) -> bool:
-        callbacks = Callbacks(self._event, self._done, self._died, lambda: self.progress.note("stopping"))
-        executor = LocalExecutor(self.workers, self._parts / "logs", callbacks)
-        with Interrupts(executor.stop) as interrupts:
-            executor.run([self._task(part, key) for part in todo])
+        executor = self.executor(Workplace(self._parts, self.workers))
+        tasks = [self._task(part, key) for part in todo]
+        with Interrupts(executor.stop) as interrupts, contextlib.closing(executor.run(tasks)) as events:
+            for event in events:
+                if isinstance(event, Stopping):
+                    self.progress.note("stopping")
+                elif isinstance(event, Said) and event.what["event"] == "cell":
+                    self.progress.trained()
+                elif isinstance(event, Made):
+                    self._keep(event)
+                elif isinstance(event, Done) and event.status == "error":
+                    raise UserError(f"table: {event.reason}; {REMEDY}")
+                elif isinstance(event, Died):
+                    self._died(event.task)
+                    executor.again(event.task)
         return not interrupts.count or all(self._read(part, key) for part in todo)
 
-    def _task(self, part: Part, key: str) -> dict[str, Any]:
-        return {
-            "kind": "cells",
-            "workload": self.workload,
-            "options": dict(self.options),
-            "space": found_space(self._made, self.options),
-            "trainer": self.trainer,
-            "configurations": [dict(self.configurations[index]) for index in part.indices],
-            "replicate": part.replicate,
-            "trainings": self.training_replicates,
-            "key": key,
-            "path": str((self._parts / part.file).resolve()),
-        }
+    def _task(self, part: Part, key: str) -> Task:
+        return CellsTask(
+            workload=self.workload,
+            seed=part.replicate,
+            options=dict(self.options),
+            space=found_space(self._made, self.options),
+            trainer=self.trainer,
+            configurations=[dict(self.configurations[index]) for index in part.indices],
+            replicate=part.replicate,
+            trainings=self.training_replicates,
+            key=key,
+            file=part.file,
+        )
 
-    def _event(self, slot: int, task: Mapping[str, Any], event: Mapping[str, Any]) -> None:
-        if event["event"] == "cell":
-            self.progress.trained()
+    def _keep(self, made: Made) -> None:
+        path = self._parts / Path(made.name).name
+        try:
+            write_atomic(path, made.content)
+        except OSError as error:
+            raise UserError(f"table: {path}: cannot be written ({error.strerror}); {REMEDY}") from None
 
-    def _done(self, task: Mapping[str, Any], event: Mapping[str, Any]) -> None:
-        if event["status"] in ("error", "unwritable"):
-            raise UserError(f"table: {event['reason']}; mend that and give the same command to go on")
-
-    def _died(self, task: Mapping[str, Any], training: Mapping[str, Any] | None, seconds: float | None) -> bool:
-        self._deaths[task["path"]] += 1
-        if self._deaths[task["path"]] >= MAX_DEATHS:
-            raise UserError(
-                f"table: workers died {MAX_DEATHS} times in one part (see {self._parts / 'logs'}); mend that and give "
-                "the same command to go on"
-            )
+    def _died(self, task: Task) -> None:
+        assert isinstance(task, CellsTask)
+        self._deaths[task.file] += 1
+        if self._deaths[task.file] >= MAX_DEATHS:
+            logs = self._parts / LOGS
+            raise UserError(f"table: workers died {MAX_DEATHS} times in one part (see {logs}); {REMEDY}")
         self.progress.note("a worker died; its part is begun again")
-        return True
 
     def _assemble(self, parts: Sequence[Part], key: str, definition: Mapping[str, Any]) -> Table:
         made = self._made

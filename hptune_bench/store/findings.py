@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hptune_bench.core.errors import UserError
-from hptune_bench.core.files import write_atomic
 from hptune_bench.store.journal import Contents
 from hptune_bench.store.layout import RunId, check_path
 
 
-def keep_findings(path: Path, findings: Iterable[str]) -> None:
-    write_atomic(path, json.dumps(list(findings), indent=1, ensure_ascii=False) + "\n")
+def written(findings: Iterable[str]) -> bytes:
+    """The file of a check's findings."""
+    return (json.dumps(list(findings), indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def findings(folder: Path, workloads: Iterable[str]) -> list[str]:

@@ -5,15 +5,16 @@ Files in a results folder, a process's memory, or anything else with the same me
 
 from __future__ import annotations
 
+import base64
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
 from hptune_bench.core.files import write_atomic
-from hptune_bench.store.journal import Contents, Entry, Journal
+from hptune_bench.store.journal import Contents, Entry, Journal, encode_line
 from hptune_bench.store.layout import kept_path, states_folder
 
 
@@ -73,6 +74,37 @@ class FileStore:
 
     def discard(self) -> None:
         shutil.rmtree(states_folder(self.journal), ignore_errors=True)
+
+
+class StreamStore(FileStore):
+    """Files on a disk of the worker's own, and each of them sent home.
+
+    Args:
+        journal: its path inside ``folder``, and inside the results folder.
+        send: takes messages as ``executors.base.event_of`` reads them.
+    """
+
+    def __init__(self, folder: Path, journal: str, send: Callable[[Mapping[str, Any]], None]) -> None:
+        super().__init__(folder / journal)
+        self._home, self._send = Path(journal), send
+
+    def log(self) -> Log:
+        return _StreamLog(self.journal, self._send)
+
+    def put(self, name: str, content: bytes) -> None:
+        super().put(name, content)
+        text = base64.b64encode(content).decode()
+        self._send({"event": "file", "name": kept_path(self._home, name).as_posix(), "content": text})
+
+
+class _StreamLog(Journal):
+    def __init__(self, path: Path, send: Callable[[Mapping[str, Any]], None]) -> None:
+        self._send = send
+        super().__init__(path)
+
+    def append(self, entry: Mapping[str, Any], *, durable: bool = True) -> None:
+        super().append(entry, durable=False)
+        self._send({"event": "entry", "line": encode_line(entry)[:-1].decode(), "durable": durable})
 
 
 @dataclass

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from hptune_bench.core import seeds
-from hptune_bench.core.files import write_atomic
 from hptune_bench.core.protocols import Job, Trainer, Workload
 from hptune_bench.core.space import Configuration
 from hptune_bench.tabular.table import TEST
@@ -87,13 +86,14 @@ def train_shard(
     return Shard(key, curves, seconds, {**data.facts, "cap": cap}, rows, trainer.note)
 
 
-def write(path: Path, shard: Shard) -> None:
+def packed(shard: Shard) -> bytes:
+    """The file of a shard."""
     header = {"key": shard.key, "facts": dict(shard.facts), "rows": dict(shard.rows), "note": shard.note}
     arrays = {f"curve/{name}": curve for name, curve in shard.curves.items()}
     buffer = io.BytesIO()
     arrays[_HEADER] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     np.savez_compressed(buffer, **arrays, **{_SECONDS: shard.seconds})  # type: ignore[arg-type]
-    write_atomic(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read(path: Path, key: str, shape: tuple[int, int, int]) -> Shard | None:

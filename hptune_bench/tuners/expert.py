@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -79,11 +77,6 @@ def expert_log(file: str = "") -> ExpertLog:
     if not file:
         raise UserError('tuner expert_log: which log? Give it as [tuner_options.expert_log] file = "..."')
     return ExpertLog(read_log(Path(file)))
-
-
-def checksum(options: Mapping[str, Any]) -> str:
-    """SHA-256 (hex) of the log: another log is another tuner."""
-    return hashlib.sha256(Path(str(options["file"])).read_bytes()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -6,35 +6,36 @@ times are those of this process. A death of the process is the end of the campai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
-from hptune_bench.execution.executors.local import Callbacks, Task
+from hptune_bench.execution.executors.base import Event, Stopping, Task, Workplace, event_of
+from hptune_bench.execution.perform import Desk, Kept, perform
 
 
 class InlineExecutor:
-    """Offers what ``local.LocalExecutor`` offers."""
+    """See ``base.Executor``. What a task says is passed on when it has ended."""
 
-    def __init__(self, callbacks: Callbacks) -> None:
-        self._callbacks = callbacks
+    def __init__(self, place: Workplace) -> None:
+        self._said: list[Mapping[str, Any]] = []
+        self._desk = Desk(Kept(), place.folder.resolve(), self._said.append, lambda: self._stopping, alone=True)
+        self._queue: deque[Task] = deque()
         self._stopping = False
 
-    def run(self, tasks: Iterable[Task]) -> None:
-        """Work until nothing is left, or ``stop`` was called."""
-        from hptune_bench.execution.tasks import perform
-
-        for task in tasks:
+    def run(self, tasks: Iterable[Task]) -> Generator[Event | Stopping]:
+        self._queue.extend(tasks)
+        while self._queue:
             if self._stopping:
-                self._callbacks.stopping()
+                yield Stopping()
                 return
+            task = self._queue.popleft()
+            self._said.append({"event": "done", **perform(task, self._desk)})
+            yield from [event_of(task, 0, message) for message in self._said]
+            self._said.clear()
 
-            def send(event: Mapping[str, Any], task: Task = task) -> None:
-                self._callbacks.event(0, task, event)
-
-            # No other process can build the models, so stock Keras is measured here, too.
-            asked = {**task, "kind": "measurement"} if task["kind"] == "stock_clock" else task
-            self._callbacks.done(task, perform(asked, send, lambda: self._stopping))
+    def again(self, task: Task) -> None:
+        self._queue.appendleft(task)
 
     def stop(self) -> None:
-        """Finish the trial, then end."""
         self._stopping = True

@@ -1,5 +1,7 @@
 """A worker process: takes tasks as JSON lines on its standard input, reports events as JSON lines on its output.
 
+A line is ``{"task": ..., "folder": ..., "streams": ...}``, see ``perform.Desk``, or ``{}``: nothing is left to do.
+
 ``python -m`` of this module is a fresh interpreter, so nothing of the parent's memory, threads or ``__main__`` leaks
 into a training. What a user's code prints goes to the log, never between the events. When the parent dies, its end of
 the pipe closes and the worker exits at once: an orphan must not write beside its successor.
@@ -14,19 +16,20 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TextIO
+
+import psutil
 
 MAX_STRUCTURES = 100
 """Compiled structures after which a worker retires."""
 MAX_MEMORY = 2 * 2**30 - 300 * 2**20
 """Bytes of resident memory after a task that retire a worker: 2 GB, less what one more run may add."""
 
-Send = Callable[[Mapping[str, Any]], None]
-
 
 def main() -> None:
-    """Serve tasks until the input closes, a ``quit`` comes, or this process has grown enough to be replaced."""
+    """Serve tasks until the input closes, nothing is left, or this process has grown enough to be replaced."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
     stopping = threading.Event()
     signal.signal(signal.SIGUSR1, lambda number, frame: stopping.set())  # the parent: no further trial
@@ -40,18 +43,19 @@ def main() -> None:
     threading.Thread(target=_listen, args=(sys.stdin, tasks), daemon=True).start()
     pin(int(os.environ.get("HPTUNE_BENCH_CORE", "0")))
     send({"event": "ready"})
-    while True:
-        task = tasks.get()
-        if task["kind"] == "quit":
-            return
+    kept: Any = None
+    while line := tasks.get():
         began = time.perf_counter()
         from hptune_bench.core.tensorflow import configure_tensorflow, release
-        from hptune_bench.execution import tasks as work
+        from hptune_bench.execution.perform import Desk, Kept, perform
+        from hptune_bench.execution.tasks import task_of
 
-        configure_tensorflow(as_installed=task["kind"] == "measurement")
-        result = work.perform(task, send, stopping.is_set)
+        task, kept = task_of(line["task"]), kept or Kept()
+        configure_tensorflow(as_installed=task.as_installed)
+        folder, streams = Path(line["folder"]), line.get("streams", False)
+        result = perform(task, Desk(kept, folder, send, stopping.is_set, streams))
         release()
-        retire = work.structures() >= MAX_STRUCTURES or work.memory() >= MAX_MEMORY
+        retire = kept.structures >= MAX_STRUCTURES or psutil.Process().memory_info().rss >= MAX_MEMORY
         send({"event": "done", "retire": retire, "seconds": time.perf_counter() - began, **result})
         if retire:
             return

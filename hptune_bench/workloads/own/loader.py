@@ -17,12 +17,7 @@ from typing import Any
 from hptune_bench.core.errors import Failure, UserError, attempt, users_line, users_traceback
 from hptune_bench.core.names import OWN_NAME, SOURCE, USUAL
 from hptune_bench.core.protocols import Workload
-from hptune_bench.core.space import Space, described
-
-
-def found_space(workload: Workload, options: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """What a task takes along so that no worker builds models to find the space again; None where none is needed."""
-    return described(workload.space) if SOURCE in options else None
+from hptune_bench.core.space import Space
 
 
 def workload_of(name: str, options: Mapping[str, Any], space: Space | None = None) -> Workload:

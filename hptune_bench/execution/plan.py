@@ -1,0 +1,204 @@
+"""What a campaign has to do: its runs, what each of them depends on, and the tasks that are left."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hptune_bench import __version__, registry
+from hptune_bench.benchmark import Benchmark, WorkloadEntry, expand
+from hptune_bench.core.budget import Limits
+from hptune_bench.core.environment import TRAINING_PACKAGES, versions
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.fingerprint import fingerprint
+from hptune_bench.core.protocols import Workload
+from hptune_bench.execution.executors.base import Task
+from hptune_bench.execution.tasks import CheckTask, ModelTask, NoiseTask, RunTask, StockClockTask, found_space
+from hptune_bench.lint import check
+from hptune_bench.store import journal, layout
+from hptune_bench.store.layout import RunId
+from hptune_bench.tabular.parquet import find_table, read_table
+from hptune_bench.tabular.table import digest
+from hptune_bench.training.replay import fitting
+
+PATIENCE = 100
+"""Trial timeouts after which a task is killed that trains no trial: a check, or the measurement of stock Keras."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """The table that a workload is replayed from.
+
+    Attributes:
+        digest: of all that its numbers and their meaning depend on.
+        definition: what made it, see ``tabular.table.Table``.
+    """
+
+    path: Path
+    digest: str
+    definition: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A benchmark with everything that it names.
+
+    Attributes:
+        replayed: what each workload is replayed from; empty where the benchmark trains.
+    """
+
+    benchmark: Benchmark
+    workloads: Mapping[str, Workload]
+    replayed: Mapping[str, Replayed]
+    runs: tuple[RunId, ...]
+
+    @property
+    def trains(self) -> bool:
+        """Whether anything is trained: otherwise nothing off the budget is, either."""
+        return self.benchmark.trainer not in ("fake", "table")
+
+    def limits(self, entry: WorkloadEntry) -> Limits:
+        return Limits.of(self.benchmark.budget_of(entry), self.workloads[entry.name].full_epochs)
+
+    @functools.cached_property
+    def definitions(self) -> Mapping[str, Mapping[str, Any]]:
+        """For each workload, what a run of it depends on: equal definitions may share a folder."""
+        fake = self.benchmark.trainer == "fake"
+        definitions = {
+            entry.name: {
+                "trainer": self.benchmark.trainer,
+                "budget": dataclasses.asdict(self.limits(entry)),
+                "options": dict(entry.options),
+                "workload": fingerprint(self.workloads[entry.name], with_data=self.trains),
+                "trial_timeout": self.benchmark.trial_timeout,
+                "versions": {} if fake else versions(TRAINING_PACKAGES),
+            }
+            for entry in self.benchmark.workloads
+        }
+        for name, replayed in self.replayed.items():
+            definitions[name]["table"] = replayed.digest
+        return definitions
+
+    def definition(self, workload: str, tuner: str) -> Mapping[str, Any]:
+        """That of a run, with the tuner's options, and what the file holds that they name."""
+        options = self.benchmark.tuner_options.get(tuner)
+        definition = self.definitions[workload]
+        return {**definition, "tuner_options": registry.with_digest(options)} if options else definition
+
+    def check_same(self, folder: Path, run: RunId, header: Mapping[str, Any]) -> None:
+        """Raises UserError where a journal's header is that of another definition; the difference is named."""
+        found = header.get("definition", {})
+        for key, value in self.definition(run.workload, run.tuner).items():
+            if json.loads(json.dumps(value)) != found.get(key):
+                raise UserError(_difference(folder, run, key, found.get(key), value))
+
+    def remarks(self) -> Iterator[tuple[str, bool]]:
+        """What the definition alone lets expect, and whether the report must say so, too."""
+        for entry in self.benchmark.workloads if self.benchmark.trainer != "fake" else ():
+            name, workload = entry.name, self.workloads[entry.name]
+            if name in self.replayed:
+                made = self.replayed[name].definition
+                if made.get("fingerprint") != fingerprint(workload, with_data=made.get("trainer") != "fake"):
+                    yield (
+                        f"{name}: its code or data changed after its table was made; the replay shows the workload as "
+                        "it was",
+                        True,
+                    )
+            tuners = {tuner: registry.tuner_info(tuner) for tuner in self.benchmark.tuners_of(entry)}
+            for finding in check.budget(workload, self.limits(entry), tuners):
+                # The report counts the random points itself, in what really was tried.
+                yield finding.text, finding.key != "random_points"
+
+    # --- tasks ---------------------------------------------------------------------------------------------------
+
+    def tasks(self, todo: Sequence[RunId], folder: Path) -> list[Task]:
+        """Runs in order; the tasks off the budget after the first round, so that a first answer comes soon."""
+        runs = [RunTask(**self._about(run.workload, run.tuner, run.seed), **self._search(run)) for run in todo]
+        first = [task for task in runs if task.seed == todo[0].seed]
+        extra = [task for name in self.workloads for task in self._off_budget(name, folder)] if self.trains else []
+        return [*first, *extra, *runs[len(first) :]]
+
+    def _off_budget(self, name: str, folder: Path) -> Iterator[Task]:
+        about, repeats = self._about(name, "", 1), self.benchmark.noise_repeats
+        held = len(journal.read(folder / layout.noise_path(name)).of_kind("retraining"))
+        if held < repeats:
+            yield NoiseTask(**about, **self._search(RunId(name, "", 1)), repeats=repeats)
+        timeout = self.benchmark.trial_timeout
+        about["timeout"] = None if timeout is None else PATIENCE * timeout
+        if not (folder / layout.check_path(name)).exists():
+            yield CheckTask(**about)
+        if self.benchmark.stock_clock and not (folder / layout.stock_clock_path(name)).exists():
+            yield StockClockTask(**about)
+
+    def model_task(self, run: RunId, configuration: Mapping[str, Any]) -> Task:
+        """Have the best model of a workload saved, which that run found."""
+        return ModelTask(**self._about(run.workload, run.tuner, run.seed), configuration=configuration)
+
+    def _about(self, name: str, tuner: str, seed: int) -> dict[str, Any]:
+        definition = self.definitions[name]
+        return {
+            "workload": name,
+            "tuner": tuner,
+            "seed": seed,
+            "trial_timeout": self.benchmark.trial_timeout,
+            "options": definition["options"],
+            "space": found_space(self.workloads[name], definition["options"]),
+            "trainer": definition["trainer"],
+            "table": str(self.replayed[name].path) if name in self.replayed else None,
+        }
+
+    def _search(self, run: RunId) -> dict[str, Any]:
+        definition = self.definition(run.workload, run.tuner)
+        return {
+            "limits": definition["budget"],
+            "header": {"definition": definition, "package": __version__},
+            "tuner_options": self.benchmark.tuner_options.get(run.tuner, {}),
+        }
+
+
+def plan_of(benchmark: Benchmark, source: str = "") -> Plan:
+    """Find everything that a benchmark names.
+
+    Args:
+        source: where the definition comes from, for errors; empty: its name.
+
+    Raises:
+        UserError: no such workload, tuner or table, or they do not go together.
+    """
+    where = source or f"benchmark {benchmark.name!r}"
+    workloads, replayed = {}, {}
+    for entry in benchmark.workloads:
+        place = f"{where}, workload {entry.name!r}"
+        workload = workloads[entry.name] = registry.make_workload(entry.name, entry.options, place)
+        for tuner in benchmark.tuners_of(entry):
+            registry.check_tuner(tuner, workload, place)
+            options = benchmark.tuner_options.get(tuner)
+            if options or registry.tuner_info(tuner).options:
+                registry.make_tuner(tuner, options)
+    if benchmark.primary is not None:
+        for tuner in (*benchmark.primary.tuners, benchmark.primary.against):
+            registry.tuner_info(tuner, f"{where}, primary")
+    for entry in benchmark.workloads if benchmark.trainer == "table" else ():
+        for tuner in benchmark.tuners_of(entry):
+            registry.check_replay(tuner, f"{where}, workload {entry.name!r}")
+        path = find_table(entry.name, benchmark.tables)
+        table = fitting(read_table(path), workloads[entry.name], str(path))
+        replayed[entry.name] = Replayed(path.resolve(), digest(table), table.definition)
+    return Plan(benchmark, workloads, replayed, tuple(RunId(*run) for run in expand(benchmark)))
+
+
+def _difference(folder: Path, run: RunId, key: str, was: Any, now: Any) -> str:
+    if isinstance(was, dict) and isinstance(now, dict):
+        name = next(name for name in {**was, **now} if was.get(name) != now.get(name))
+        key, was, now = f"{key}: {name}", was.get(name), now.get(name)
+    if key == "workload":
+        key, was, now = "the workload's code or data", str(was)[:8], str(now)[:8]
+    return (
+        f"{folder}: holds results of another definition: {run} had {key} = {was}, now {now}; "
+        "use --fresh to discard them, or --out for another folder"
+    )

@@ -135,6 +135,9 @@ def compare(
     Raises:
         UserError: something given cannot be used, or the folder holds another comparison.
     """
+    from hptune_bench import registry
+    from hptune_bench.benchmark import small_benchmark
+    from hptune_bench.core.budget import Budget
     from hptune_bench.core.errors import UserError
     from hptune_bench.core.names import nearest, plain_name
     from hptune_bench.core.tensorflow import configure_tensorflow
@@ -143,7 +146,9 @@ def compare(
 
     configure_tensorflow()
     name = plain_name(getattr(build_model, "__name__", type(build_model).__name__).strip("<>"))  # <lambda>
-    benchmark = _definition(name, seeds, trainer, budget, tuners, noise_repeats=noise_repeats, stock_clock=stock_clock)
+    keys = {"seeds": seeds, "trainer": trainer, "noise_repeats": noise_repeats, "stock_clock": stock_clock}
+    infos = registry.tuner_infos()
+    benchmark = small_benchmark(name, {"name": name}, Budget.parse(budget), tuners, infos, "compare", **keys)
     known = [each.name for each in fields(Settings)]
     for key in settings:
         if key not in known:
@@ -154,32 +159,6 @@ def compare(
     folder = Path(out) if out is not None else Path("results") / name
     _run_here(own, benchmark, folder, fresh)
     return Comparison(folder)
-
-
-def _definition(name: str, seeds: int, trainer: str, budget: str, tuners: Sequence[str], **measured: int) -> Benchmark:
-    """The benchmark of one workload, as a file would say it; what is measured off the budget goes in as it is.
-
-    Raises:
-        UserError: something in it cannot be used.
-    """
-    from hptune_bench import registry
-    from hptune_bench.benchmark import validate
-    from hptune_bench.core.budget import Budget
-    from hptune_bench.core.tuner_info import primary, usual, with_role
-
-    chosen = {each: registry.tuner_info(each, "compare") for each in tuners or usual(registry.tuner_infos())}
-    table: dict[str, Any] = {
-        "name": name,
-        "seeds": seeds,
-        "trainer": trainer,
-        "budget": Budget.parse(budget).model_dump(exclude_none=True),
-        "tuners": list(chosen),
-        "workloads": [{"name": name}],
-        **measured,
-    }
-    if (loop := with_role(chosen, "loop")) and primary(chosen):
-        table["primary"] = {"tuners": list(primary(chosen)), "against": loop}
-    return validate(table, "compare")
 
 
 def _run_here(own: Workload, benchmark: Benchmark, folder: Path, fresh: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from hptune_bench.core.budget import Budget
 from hptune_bench.core.errors import UserError
+from hptune_bench.core.files import read_limited
 from hptune_bench.core.names import SOURCE, is_own, nearest, own_name, safe_name
 from hptune_bench.core.protocols import TRAINERS
 from hptune_bench.core.tuner_info import TunerInfo, primary, usual, with_role
@@ -150,14 +151,9 @@ def read_benchmark(path: Path) -> Benchmark:
     Raises:
         UserError: one sentence with the file, the key and the remedy.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file; `hptune-bench list benchmarks` shows those at hand") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
-    if len(content) > MAX_BYTES:
-        raise UserError(f"{path}: is larger than 1 MiB, which no benchmark file is; check the path")
+    content = read_limited(
+        path, MAX_BYTES, "1 MiB, which no benchmark file is", "`hptune-bench list benchmarks` shows those at hand"
+    )
     try:
         table = tomllib.loads(content.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -183,15 +179,35 @@ def own_benchmark(source: str, options: Mapping[str, Any], infos: Mapping[str, T
         UserError: the name cannot be used.
     """
     entry = {"name": source, "options": dict(options)}
-    table = {
-        "name": own_name(source),
-        "seeds": OWN_SEEDS,
-        "budget": {"trainings": OWN_TRAININGS},
-        "tuners": list(usual(infos)),
-        "primary": {"tuners": list(primary(infos)), "against": with_role(infos, "loop")},
-        "workloads": [entry],
-    }
-    return validate(table, source)
+    budget = Budget(trainings=OWN_TRAININGS)
+    return small_benchmark(own_name(source), entry, budget, (), infos, source, seeds=OWN_SEEDS)
+
+
+def small_benchmark(
+    name: str,
+    entry: Mapping[str, Any],
+    budget: Budget,
+    tuners: Sequence[str],
+    infos: Mapping[str, TunerInfo],
+    where: str,
+    **keys: Any,
+) -> Benchmark:
+    """A benchmark of one workload; tuners of libraries are compared with the loop by hand where it has both.
+
+    Args:
+        tuners: by name; none: the usual ones.
+        infos: all tuners there are.
+        keys: further keys of a benchmark file.
+
+    Raises:
+        UserError: something cannot be used; ``where`` names the source.
+    """
+    names = tuple(tuners) or usual(infos)
+    chosen = {each: infos[each] for each in names if each in infos}
+    table = {"name": name, "budget": budget.model_dump(exclude_none=True), "tuners": list(names), **keys}
+    if (loop := with_role(chosen, "loop")) and primary(chosen):
+        table["primary"] = {"tuners": list(primary(chosen)), "against": loop}
+    return validate({**table, "workloads": [entry]}, where)
 
 
 def _located(table: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from support.toy import ToyWorkload
 from hptune_bench import registry
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.space import Boolean, Choice, Condition, Float, Int, Space
-from hptune_bench.tabular.grid import LOG_POINTS, Snapper, levels_of, nearest
+from hptune_bench.tabular.grid import LOG_POINTS, Snapper, levels_of, nearest_point
 from hptune_bench.tabular.table import configurations_of
 
 
@@ -80,8 +80,8 @@ def test_what_no_table_can_hold_is_refused_in_one_sentence(workload, counts, sai
 
 def test_the_nearest_point_is_the_nearest_on_the_ranges_own_scale():
     points = (1.0, 10.0, 100.0)
-    assert [nearest(points, value, log=True) for value in (0.5, 3.1, 3.2, 31, 32, 1e9)] == [0, 0, 1, 1, 2, 2]
-    assert [nearest(points, value, log=False) for value in (5.5, 5.6, 54, 56)] == [0, 1, 1, 2]
+    assert [nearest_point(points, value, log=True) for value in (0.5, 3.1, 3.2, 31, 32, 1e9)] == [0, 0, 1, 1, 2, 2]
+    assert [nearest_point(points, value, log=False) for value in (5.5, 5.6, 54, 56)] == [0, 1, 1, 2]
 
 
 def test_a_proposal_is_snapped_to_the_configuration_nearest_in_every_coordinate():

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one, and reading those that a user gives."""
 
 from __future__ import annotations
 
@@ -8,6 +8,26 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from hptune_bench.core.errors import UserError
+
+
+def read_limited(path: Path, most: int, too_large: str, missing: str) -> bytes:
+    """The content of a file of at most so many bytes; no more is read, so that a device is no trap.
+
+    Raises:
+        UserError: it is larger, missing (with these words), or cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(most + 1)
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file; {missing}") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
+    if len(content) > most:
+        raise UserError(f"{path}: is larger than {too_large}; check the path")
+    return content
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:

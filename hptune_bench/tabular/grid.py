@@ -110,13 +110,13 @@ def _anchored(
     named.append((workload.published or {}).get(hp.name))
     points = list(values)
     for value in dict.fromkeys(value for value in named if value is not None):
-        place = nearest(points, value, log=hp.log)
+        place = nearest_point(points, value, log=hp.log)
         if 0 < place < len(points) - 1:
             points[place] = float(value)
     return tuple(points)
 
 
-def nearest(points: Sequence[Value], value: Value, log: bool) -> int:
+def nearest_point(points: Sequence[Value], value: Value, log: bool) -> int:
     """Index of the point of an ascending range nearest to a value; the lower of two equally near."""
 
     def scale(number: Value) -> float:
@@ -147,5 +147,5 @@ class Snapper:
         for name, values in self.levels.items():
             value = configuration[name]
             place = self._exact[name].get(value)
-            index = index * len(values) + (nearest(values, value, self._logs[name]) if place is None else place)
+            index = index * len(values) + (nearest_point(values, value, self._logs[name]) if place is None else place)
         return index

@@ -18,29 +18,22 @@ import pyarrow.parquet as pq
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from hptune_bench.core.errors import UserError, complaint
-from hptune_bench.core.files import write_atomic
+from hptune_bench.core.files import read_limited, write_atomic
 from hptune_bench.core.names import safe_name
 from hptune_bench.tabular.table import Table, configurations_of
 
 FOLDERS = (Path("results/tables"), Path("results/published/tables"))
 """Where tables are looked for, relative to the working directory, the first that has one first."""
-
-
 MAX_BYTES = 256 * 2**20
 """Bytes of the largest Parquet file that is read."""
-
-
 MAX_NUMBERS = 2**29
 """Numbers in all columns together of the largest table that is read: a small file can unpack into a large one."""
-
-
 MAX_MANIFEST_BYTES = 16 * 2**20
 
-
 _SECONDS = "seconds"
-
-
 _PLACES = ("data_replicate", "training_replicate", "epoch")
+_MEANING = ("objective", "direction", "test_metric", "full_epochs", "patience", "monitor", "monitor_direction")
+"""What table and manifest have alike."""
 
 
 class _Manifest(BaseModel):
@@ -100,13 +93,7 @@ def write_table(path: Path, table: Table) -> None:
         "metrics": list(table.metrics),
         "same": same,
         "facts": [dict(facts) for facts in table.facts],
-        "objective": table.objective,
-        "direction": table.direction,
-        "test_metric": table.test_metric,
-        "full_epochs": table.full_epochs,
-        "patience": table.patience,
-        "monitor": table.monitor,
-        "monitor_direction": table.monitor_direction,
+        **{name: getattr(table, name) for name in _MEANING},
         "definition": dict(table.definition),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
@@ -142,13 +129,7 @@ def read_table(path: Path) -> Table:
         curves={name: arrays[manifest.same.get(name, name)].reshape(shape) for name in manifest.metrics},
         seconds=arrays[_SECONDS].reshape(shape)[..., 0].copy(),
         facts=tuple(manifest.facts),
-        objective=manifest.objective,
-        direction=manifest.direction,
-        test_metric=manifest.test_metric,
-        full_epochs=manifest.full_epochs,
-        patience=manifest.patience,
-        monitor=manifest.monitor,
-        monitor_direction=manifest.monitor_direction,
+        **{name: getattr(manifest, name) for name in _MEANING},
         definition=manifest.definition,
         sha256=checksum,
     )
@@ -246,11 +227,4 @@ def _read_manifest(path: Path) -> _Manifest:
 
 
 def _read_bytes(path: Path, limit: int) -> bytes:
-    try:
-        if path.stat().st_size > limit:
-            raise UserError(f"{path}: is larger than any such file of a table; check the path")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file; a table is a .parquet file with a .json beside it") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
+    return read_limited(path, limit, "any such file of a table", "a table is a .parquet file with a .json beside it")

@@ -34,7 +34,7 @@ from hptune_bench.analysis.tabular.scores import (
     truly_best,
 )
 from hptune_bench.core.space import Configuration
-from hptune_bench.tabular.grid import nearest
+from hptune_bench.tabular.grid import nearest_point
 from hptune_bench.tabular.table import Table
 
 TOP = (0.01, 0.05)
@@ -55,7 +55,7 @@ def places(table: Table, configurations: Sequence[Configuration], space: Sequenc
         index = 0
         for name, values in table.levels.items():
             value = configuration[name]
-            place = values.index(value) if value in values else nearest(values, value, logs.get(name, False))
+            place = values.index(value) if value in values else nearest_point(values, value, logs.get(name, False))
             index = index * len(values) + place
         found.append(index)
     return np.array(found, dtype=int)

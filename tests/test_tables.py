@@ -112,8 +112,8 @@ def test_selection_is_what_the_trainers_do_one_by_one(direction, patience):
             if ended:
                 stop = epoch + 1
                 break
-        best = best_index(curve[:stop], direction)
         sign = 1 if direction == "min" else -1
+        best = best_index([sign * value for value in curve[:stop]])
         assert found.epochs[place] == stop
         assert found.best_epoch[place] == (0 if best is None else best + 1)
         assert found.score[place] == (math.inf if best is None else sign * curve[best])

@@ -149,19 +149,16 @@ def compare(
     keys = {"seeds": seeds, "trainer": trainer, "noise_repeats": noise_repeats, "stock_clock": stock_clock}
     infos = registry.tuner_infos()
     benchmark = small_benchmark(name, {"name": name}, Budget.parse(budget), tuners, infos, "compare", **keys)
-    known = [each.name for each in fields(Settings)]
     for key in settings:
-        if key not in known:
+        if key not in (known := [each.name for each in fields(Settings)]):
             raise UserError(f"compare: unknown setting {key!r}{nearest(key, known)}")
     parts = {"train": train, "validation": validation, "test": test}
     loader, said = fixed_loader(parts, "compare"), Settings(epochs=epochs, **settings)
     own: Any = assembled(name, build_model, loader, said, {"code": _code(build_model)}, name)
-    folder = Path(out) if out is not None else Path("results") / name
-    _run_here(own, benchmark, folder, fresh)
-    return Comparison(folder)
+    return _run_here(own, benchmark, Path(out) if out is not None else Path("results") / name, fresh)
 
 
-def _run_here(own: Workload, benchmark: Benchmark, folder: Path, fresh: bool) -> None:
+def _run_here(own: Workload, benchmark: Benchmark, folder: Path, fresh: bool) -> Comparison:
     """Run the benchmark of a workload that only this process has, in this process, and write its report."""
     from rich.console import Console
 
@@ -184,6 +181,7 @@ def _run_here(own: Workload, benchmark: Benchmark, folder: Path, fresh: bool) ->
     )
     campaign.run(fresh=fresh)
     write_report([read_results(folder, epochs=False)], folder)
+    return Comparison(folder)
 
 
 def _code(build_model: Any) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hptune_bench.analysis.campaign import Analysis
     from hptune_bench.benchmark import Benchmark
     from hptune_bench.core.protocols import Workload
+    from hptune_bench.workloads.own.settings import Settings
 
 _COLUMNS = {
     "tuner": "tuner",
@@ -138,24 +139,36 @@ def compare(
     from hptune_bench import registry
     from hptune_bench.benchmark import small_benchmark
     from hptune_bench.core.budget import Budget
-    from hptune_bench.core.errors import UserError
-    from hptune_bench.core.names import nearest, plain_name
+    from hptune_bench.core.names import plain_name
     from hptune_bench.core.tensorflow import configure_tensorflow
     from hptune_bench.workloads.own.assembly import assembled, fixed_loader
-    from hptune_bench.workloads.own.settings import Settings
 
     configure_tensorflow()
     name = plain_name(getattr(build_model, "__name__", type(build_model).__name__).strip("<>"))  # <lambda>
     keys = {"seeds": seeds, "trainer": trainer, "noise_repeats": noise_repeats, "stock_clock": stock_clock}
     infos = registry.tuner_infos()
     benchmark = small_benchmark(name, {"name": name}, Budget.parse(budget), tuners, infos, "compare", **keys)
-    for key in settings:
-        if key not in (known := [each.name for each in fields(Settings)]):
-            raise UserError(f"compare: unknown setting {key!r}{nearest(key, known)}")
-    parts = {"train": train, "validation": validation, "test": test}
-    loader, said = fixed_loader(parts, "compare"), Settings(epochs=epochs, **settings)
+    loader = fixed_loader({"train": train, "validation": validation, "test": test}, "compare")
+    said = _settings({"epochs": epochs, **settings})
     own: Any = assembled(name, build_model, loader, said, {"code": _code(build_model)}, name)
     return _run_here(own, benchmark, Path(out) if out is not None else Path("results") / name, fresh)
+
+
+def _settings(given: Mapping[str, Any]) -> Settings:
+    """What the user says of his model.
+
+    Raises:
+        UserError: it is nothing that can be said.
+    """
+    from hptune_bench.core.errors import UserError
+    from hptune_bench.core.names import nearest
+    from hptune_bench.workloads.own.settings import Settings
+
+    known = [each.name for each in fields(Settings)]
+    for key in given:
+        if key not in known:
+            raise UserError(f"compare: unknown setting {key!r}{nearest(key, known)}")
+    return Settings(**given)
 
 
 def _run_here(own: Workload, benchmark: Benchmark, folder: Path, fresh: bool) -> Comparison:

@@ -87,10 +87,10 @@ def test_budgets_that_are_too_small_for_a_tuner() -> None:
     assert "bayesian_optimization and bayesian_optimization_repaired start with 6" in bayesian.seen
     assert "the budget is 1 full training" in bayesian.seen
     assert "an iteration of hyperband and hyperband_repaired at" in hyperband.seen, "told once"
-    (short,) = budget(workload, Limits(trials=20), ["hyperband"])
+    (short,) = budget(workload, Limits(trials=20), {"hyperband": built_in()["hyperband"]})
     assert "the budget ends after 20 trials" in short.seen
     assert f"raise the budget to {trials} trials, or" in short.remedy
-    (short,) = budget(workload, Limits(epochs=20), ["hyperband"])
+    (short,) = budget(workload, Limits(epochs=20), {"hyperband": built_in()["hyperband"]})
     assert f"raise the budget to {math.ceil(epochs / 10)} trainings, or" in short.remedy
     assert keys("random_search", trials=1) == []
 

@@ -202,7 +202,7 @@ def test_model_is_the_notebooks_and_learns() -> None:
 
 def test_import_and_load_without_tensorflow() -> None:
     code = (
-        "import sys; from hptune_bench.workloads import review_published; "
+        "import sys; from hptune_bench.casestudy import review_published; "
         "from hptune_bench.workloads.review_sentiment import workload; "
         "w = workload(); w.prepare(w.untuned, w.load(1)); print('tensorflow' in sys.modules, 'keras' in sys.modules)"
     )

@@ -126,6 +126,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.y)
 
+    def take(self, rows: slice | np.ndarray) -> Split:
+        """Some rows."""
+        x = {name: column[rows] for name, column in self.x.items()} if isinstance(self.x, Mapping) else self.x[rows]
+        return Split(x, self.y[rows])
+
 
 @dataclass(frozen=True)
 class Data:

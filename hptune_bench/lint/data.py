@@ -12,7 +12,7 @@ from hptune_bench.core.fingerprint import digest_of
 from hptune_bench.core.protocols import Data, Workload
 from hptune_bench.lint.finding import Finding
 from hptune_bench.lint.portraits import Portraits, complete
-from hptune_bench.lint.rows import columns_of, data_digest, head, row_digests
+from hptune_bench.lint.rows import columns_of, data_digest, row_digests
 
 SHARED = 0.01
 """Share of a split's rows that may stand in another by chance."""
@@ -58,7 +58,7 @@ def leaks(workload: Workload, data: Data, portraits: Portraits) -> Iterator[Find
     workload got its rows shows in them: a mean of all rows, or words numbered by their frequency in all rows.
     """
     count = min(len(data.validation), len(data.train))
-    other = Data(data.train, head(data.train, count), None, data.facts, data.extra)
+    other = Data(data.train, data.train.take(slice(count)), None, data.facts, data.extra)
     before, after = portraits.of(workload.untuned), portraits.of(workload.untuned, other)
     leaking = any(before[part] != after[part] for part in ("constants", "weights"))
     rows = [digest_of(workload.prepare(workload.untuned, each).train) for each in (data, data, other)]

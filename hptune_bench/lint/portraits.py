@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from hptune_bench.core.behaviour import described_model
 from hptune_bench.core.errors import Failure, attempt
 from hptune_bench.core.protocols import Data, Job, Workload
 from hptune_bench.core.space import Configuration, Hyperparameter, Space, Value, default_of
-from hptune_bench.lint.rows import columns_of, data_digest, digest_of_arrays, head, shapes
+from hptune_bench.lint.rows import columns_of, data_digest, digest_of_arrays, shapes
 
 TRIES = 4
 """Configurations in which a hyperparameter is changed before it is called dead."""
@@ -89,7 +88,7 @@ class Portraits:
         from hptune_bench.training.stock import fit_model
 
         prepared = self._workload.prepare(rows_of if self.draws else configuration, self._data)
-        few = Data(head(prepared.train, TRAINED_ROWS), head(prepared.validation, TRAINED_ROWS), None)
+        few = Data(prepared.train.take(slice(TRAINED_ROWS)), prepared.validation.take(slice(TRAINED_ROWS)), None)
         seed_everything(1)
         model = self._workload.build(configuration, prepared)
         job = Job(configuration, TRAINED_EPOCHS, data_seed=1, training_seed=1)
@@ -159,18 +158,3 @@ def _with(space: Space, hp: Hyperparameter, rng: np.random.Generator) -> dict[st
 
 def complete(space: Space, values: Configuration) -> dict[str, Value]:
     return space.active({**{hp.name: default_of(hp) for hp in space}, **values})
-
-
-def described_model(model: Any) -> str:
-    """Configuration of model, loss and optimizer without automatic names and addresses."""
-    try:
-        layers: Any = model.get_config()
-    except (NotImplementedError, ValueError, TypeError):
-        layers = [type(layer).__name__ for layer in model.layers]
-    try:
-        compiled: Any = model.get_compile_config()
-    except (NotImplementedError, ValueError, TypeError):
-        compiled = None
-    text = json.dumps([layers, compiled, model.optimizer.get_config()], default=str, sort_keys=True)
-    text = re.sub(r'"shared_object_id": \d+', "", text)
-    return re.sub(r"0x[0-9a-f]+", "", re.sub(r'_\d+(?=")', "", text))

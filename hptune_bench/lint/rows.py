@@ -19,11 +19,6 @@ def columns_of(split: Split) -> dict[str, np.ndarray]:
     return dict(split.x) if isinstance(split.x, Mapping) else {"x": np.asarray(split.x)}
 
 
-def head(split: Split, count: int) -> Split:
-    x = {k: v[:count] for k, v in split.x.items()} if isinstance(split.x, Mapping) else split.x[:count]
-    return Split(x, split.y[:count])
-
-
 def shapes(data: Data) -> str:
     columns = [(n, c) for split in (data.train, data.validation) for n, c in columns_of(split).items()]
     return repr([(name, column.shape, str(column.dtype)) for name, column in columns])

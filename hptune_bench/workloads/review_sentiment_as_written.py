@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from hptune_bench.casestudy import review_published
 from hptune_bench.core.protocols import Data, Split
 from hptune_bench.core.seeds import derive
 from hptune_bench.core.space import Configuration, canonical
@@ -27,6 +26,8 @@ from hptune_bench.workloads.review_sentiment import WORD_COUNT, ReviewSentiment
 from hptune_bench.workloads.reviews import splits as review_splits
 from hptune_bench.workloads.reviews.text import Texts, cut, encode, ranks
 
+VOCAB_COUNT = 500
+"""What the notebook's tokeniser overwrote every vocabulary by, see ``casestudy.review_published``."""
 POOL = 10
 """Samples that the pool could be cut into."""
 
@@ -77,10 +78,10 @@ class ReviewSentimentAsWritten(ReviewSentiment):
         return Data(train, validation, test=None, facts=data.facts, extra=pool)
 
     def build(self, configuration: Configuration, data: Data) -> Any:
-        return super().build({**configuration, "vocab_count": review_published.VOCAB_COUNT}, data)
+        return super().build({**configuration, "vocab_count": VOCAB_COUNT}, data)
 
     def _sample(self, pool: Pool, rows: np.ndarray, words: int) -> tuple[Split, Split]:
         texts, y = pool.texts.take(rows), pool.y[rows]
-        x = cut(encode(texts, ranks(texts, pool.words), words), words, review_published.VOCAB_COUNT)
+        x = cut(encode(texts, ranks(texts, pool.words), words), words, VOCAB_COUNT)
         train = review_splits.training_rows(self.reviews)
         return Split(x[:train], y[:train]), Split(x[train:], y[train:])

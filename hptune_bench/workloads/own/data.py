@@ -46,14 +46,8 @@ def data_of(fixed: Mapping[str, Split], seed: int) -> Data:
     count = max(1, round(SHARE * len(train)))
     held, rest = order[:count], order[count:]
     if test is None:
-        test, rest = rows_of(train, rest[:count]), rest[count:]
-    return Data(rows_of(train, rest), rows_of(train, held), test)
-
-
-def rows_of(split: Split, rows: np.ndarray) -> Split:
-    """Some rows of a split."""
-    x = {name: column[rows] for name, column in split.x.items()} if isinstance(split.x, Mapping) else split.x[rows]
-    return Split(x, split.y[rows])
+        test, rest = train.take(rest[:count]), rest[count:]
+    return Data(train.take(rest), train.take(held), test)
 
 
 def read_csv(path: Path, target: str, where: str) -> Split:

@@ -2,67 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from support.commands import TUNERS, children, journaled, kill, launch, run, start, tables, wait_for, write_benchmark
 
 from hptune_bench.benchmark import read_benchmark
 from hptune_bench.cli.observers import PlainObserver
 from hptune_bench.execution.campaign import Campaign
 from hptune_bench.execution.executors.inline import InlineExecutor
-from hptune_bench.store import journal
 from hptune_bench.store.lock import locked
 from hptune_bench.store.manifest import read_manifest
-from hptune_bench.store.records import TIME_COLUMNS
-
-TUNERS = ["untuned", "untuned_restarts", "manual_sweep", "manual_grid"]
-BENCHMARK = """
-name = "fake"
-seeds = {seeds}
-trainer = "fake"
-tuners = {tuners}
-[[workloads]]
-name = "linear_regression"
-budget = {{ trainings = {trainings} }}
-"""
-
-
-def write_benchmark(path: Path, seeds=2, tuners=TUNERS, trainings=10) -> Path:
-    path.write_text(BENCHMARK.format(seeds=seeds, tuners=json.dumps(tuners), trainings=trainings), encoding="utf-8")
-    return path
-
-
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "hptune_bench", *map(str, arguments)]
-
-
-def call(*arguments: object, expect: int = 0, **options) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=300, check=False, **options)
-    assert done.returncode == expect, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
-def run(benchmark: Path, out: Path, *more: object, expect: int = 0, **options) -> subprocess.CompletedProcess[str]:
-    return call("run", benchmark, "--out", out, "--no-report", *more, expect=expect, **options)
-
-
-def tables(folder: Path) -> dict[str, list[dict[str, str]]]:
-    """The CSVs without their clocks."""
-    found = {}
-    for name in ("runs", "trials", "epochs", "noise"):
-        with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        found[name] = [{key: value for key, value in row.items() if key not in TIME_COLUMNS} for row in rows]
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +32,12 @@ def test_a_campaign_leaves_records_and_manifest(whole):
     records = tables(whole)
     assert len(records["runs"]) == 2 * len(TUNERS)
     assert {row["status"] for row in records["runs"]} == {"done"}
-    for run in records["runs"]:
-        mine = [row for row in records["trials"] if (row["tuner"], row["seed"]) == (run["tuner"], run["seed"])]
-        assert int(run["trials"]) == len(mine)
-        assert int(run["epochs"]) == sum(int(row["epochs"]) for row in mine)
-        if run["tuner"] not in ("untuned",):
-            assert int(run["epochs"]) == 500
+    for each in records["runs"]:
+        mine = [row for row in records["trials"] if (row["tuner"], row["seed"]) == (each["tuner"], each["seed"])]
+        assert int(each["trials"]) == len(mine)
+        assert int(each["epochs"]) == sum(int(row["epochs"]) for row in mine)
+        if each["tuner"] not in ("untuned",):
+            assert int(each["epochs"]) == 500
     manifest = json.loads((whole / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["status"] == "finished"
     assert set(manifest["files"]) >= {"runs.csv", "trials.csv", "epochs.csv"}
@@ -91,7 +46,8 @@ def test_a_campaign_leaves_records_and_manifest(whole):
 def test_workers_order_of_tuners_hash_seed_and_directory_do_not_show(whole, tmp_path):
     benchmark = write_benchmark(tmp_path / "b.toml", tuners=TUNERS[::-1])
     environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parents[1])}
-    run(benchmark, tmp_path / "out", "--workers", 4, cwd=tmp_path, env=environment)
+    more = ("--out", tmp_path / "out", "--no-report", "--workers", 4)
+    launch("run", benchmark, *more, cwd=tmp_path, env=environment)
     assert tables(tmp_path / "out") == tables(whole)
 
 
@@ -132,42 +88,17 @@ def test_fresh_does_not_empty_a_folder_that_is_not_ours(tmp_path):
     assert (tmp_path / "precious.txt").exists()
 
 
-def start(benchmark: Path, out: Path, workers: int = 2) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command("run", benchmark, "--out", out, "--no-report", "--workers", workers),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait_for(condition, process: subprocess.Popen[str]) -> None:
-    while not condition():
-        assert process.poll() is None, process.stdout.read() if process.stdout else ""
-        time.sleep(0.002)
-
-
-def journaled(out: Path) -> int:
-    return sum(len(journal.read(path).of_kind("trial")) for path in (out / "runs").rglob("*.jsonl"))
-
-
-def children(pid: int) -> list[int]:
-    import psutil
-
-    return [child.pid for child in psutil.Process(pid).children() if "worker" in " ".join(child.cmdline())]
+def start_run(benchmark: Path, out: Path) -> subprocess.Popen[str]:
+    return start("run", benchmark, "--out", out, "--no-report", "--workers", 2)
 
 
 @pytest.mark.parametrize("victim", ["SIGINT", "SIGTERM", "parent", "group"])
 @pytest.mark.parametrize("after", [1, 60])
 def test_whatever_is_killed_the_next_run_finishes_with_the_same_tables(whole, tmp_path, victim, after):
     benchmark, out = write_benchmark(tmp_path / "b.toml"), tmp_path / "out"
-    process = start(benchmark, out)
+    process = start_run(benchmark, out)
     wait_for(lambda: journaled(out) >= after, process)
-    if victim == "group":
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        os.kill(process.pid, signal.SIGKILL if victim == "parent" else getattr(signal, victim))
+    kill(process, victim)
     process.communicate(timeout=60)
     run(benchmark, out)
     assert tables(out) == tables(whole)
@@ -175,7 +106,7 @@ def test_whatever_is_killed_the_next_run_finishes_with_the_same_tables(whole, tm
 
 def test_a_killed_worker_is_replaced_and_its_run_goes_on(whole, tmp_path):
     benchmark, out = write_benchmark(tmp_path / "b.toml"), tmp_path / "out"
-    process = start(benchmark, out)
+    process = start_run(benchmark, out)
     for after in (1, 15, 30):
         wait_for(lambda after=after: journaled(out) >= after, process)
         for worker in children(process.pid)[:1]:

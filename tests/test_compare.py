@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from test_campaign import call, run, write_benchmark
+from support.commands import call, run, write_benchmark
 
 from hptune_bench.analysis.side_by_side import side_by_side
 from hptune_bench.core.errors import UserError

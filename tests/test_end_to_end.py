@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_campaign import call, children, journaled, tables, wait_for
+from support.commands import call, children, journaled, launch, start, tables, wait_for
 
 BENCHMARK = """
 name = "tiny"
@@ -45,7 +45,7 @@ def benchmark_file(tmp_path_factory) -> Path:
 def made(benchmark_file) -> Path:
     """One worker, uninterrupted, with the report."""
     out = benchmark_file.parent / "one"
-    said = call("run", benchmark_file, "--out", out, "--workers", 1)
+    said = launch("run", benchmark_file, "--out", out, "--workers", 1)
     assert f"Report: {out / 'report.md'}" in said.stdout
     return out
 
@@ -79,19 +79,7 @@ print(json.dumps(model.evaluate(data.test.x, data.test.y, verbose=0, return_dict
 
 def test_four_workers_one_of_them_killed_give_the_same_tables_to_the_bit(made, benchmark_file, tmp_path):
     out = tmp_path / "four"
-    command = [
-        sys.executable,
-        "-m",
-        "hptune_bench",
-        "run",
-        benchmark_file,
-        "--out",
-        out,
-        "--workers",
-        "4",
-        "--no-report",
-    ]
-    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = start("run", benchmark_file, "--out", out, "--workers", 4, "--no-report")
     wait_for(lambda: journaled(out) >= 3, process)
     os.kill(children(process.pid)[0], signal.SIGKILL)
     output, _ = process.communicate(timeout=600)
@@ -100,7 +88,7 @@ def test_four_workers_one_of_them_killed_give_the_same_tables_to_the_bit(made, b
 
 
 def test_the_results_can_be_verified_and_done_again(made):
-    said = call("verify", made, "--rerun", 2)
+    said = launch("verify", made, "--rerun", 2)
     assert "all hold" in said.stdout
     assert said.stdout.count("trials to the bit") == 2
     assert said.stdout.count("its test scores come out") == 2

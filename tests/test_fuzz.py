@@ -6,23 +6,19 @@ of two kinds: to the bytes, and to the meaning (a value or key replaced, with ch
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import csv
 import io
 import json
 import shutil
-import signal
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from test_campaign import run, write_benchmark
+from support.commands import answer, run, write_benchmark
 
-from hptune_bench.cli import main as cli
 from hptune_bench.execution import bookkeeping
 from hptune_bench.execution import campaign as runner
 from hptune_bench.store import journal
@@ -115,25 +111,7 @@ def _places(tree):
 
 def call(*arguments: object) -> tuple[int, str, str]:
     """Exit code, output and errors of a command in this process."""
-
-    def hangs(*_):
-        raise TimeoutError(f"{arguments} hangs")
-
-    out, errors = io.StringIO(), io.StringIO()
-    argv, sys.argv = sys.argv, ["hptune-bench", *map(str, arguments)]
-    before = signal.signal(signal.SIGALRM, hangs)
-    signal.alarm(SECONDS)
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
-            cli.main()
-        code = 0
-    except SystemExit as end:
-        code = int(end.code or 0)
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-        sys.argv = argv
-    return code, out.getvalue(), errors.getvalue()
+    return answer(*arguments, seconds=SECONDS)
 
 
 def ends_well(path: Path, where: tuple[str, ...], *arguments: object, codes=(0, 1)) -> int:

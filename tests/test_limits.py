@@ -12,11 +12,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.misbehaving import installed
+from support.commands import answer, call, command, journaled, launch, run, start, tables, wait_for, write_benchmark
+from support.misbehaving import BENCHMARK, installed
 from support.toy import RandomTuner, conduct_toy, timeless
-from test_campaign import call, command, journaled, run, tables, wait_for, write_benchmark
-from test_fuzz import call as call_here
-from test_misbehaving import BENCHMARK
 
 from hptune_bench import registry
 from hptune_bench.core.budget import Limits
@@ -98,12 +96,12 @@ def test_no_home_a_narrow_terminal_and_a_strange_path(tmp_path):
         "MPLCONFIGDIR": str(tmp_path / "mpl"),
         "PYTHONPATH": str(Path(__file__).parents[1]),
     }
-    said = call("run", benchmark, "--out", out, env=environment, cwd=tmp_path).stdout
+    said = launch("run", benchmark, "--out", out, env=environment, cwd=tmp_path).stdout
     assert "2 of 2 runs done" in said
     assert (out / "report.md").exists()
-    shown = call("show", out, env=environment).stdout
+    shown = launch("show", out, env=environment).stdout
     assert "manual_sweep" in shown.replace("\n", "")
-    call("verify", out, env=environment)
+    launch("verify", out, env=environment)
 
 
 def test_a_clock_that_is_set_back_changes_nothing(tmp_path, monkeypatch):
@@ -125,7 +123,6 @@ def test_ten_thousand_runs_in_a_folder(tmp_path, monkeypatch):
     from hptune_bench.execution import campaign as runner
 
     monkeypatch.setattr(runner.Campaign, "_execute", lambda self, tasks: None)
-    monkeypatch.setattr("test_fuzz.SECONDS", 250)
     benchmark = write_benchmark(tmp_path / "b.toml", seeds=1, tuners=["untuned"], trainings=1)
     run(benchmark, tmp_path / "out")
     folder = tmp_path / "out/runs/linear_regression/untuned"
@@ -133,7 +130,7 @@ def test_ten_thousand_runs_in_a_folder(tmp_path, monkeypatch):
     for seed in range(2, 10_001):
         (folder / f"s{seed:02d}.jsonl").write_bytes(content)
     many = write_benchmark(tmp_path / "many.toml", seeds=10_000, tuners=["untuned"], trainings=1)
-    code, said, errors = call_here("run", many, "--out", tmp_path / "out", "--no-report")
+    code, said, errors = answer("run", many, "--out", tmp_path / "out", "--no-report")
     assert code == 0, errors
     assert "10000 of 10000 runs done" in said
     with (tmp_path / "out/runs.csv").open(encoding="utf-8") as stream:
@@ -204,14 +201,8 @@ def test_the_second_interrupt_stops_at_once_and_the_report_says_what_is_missing(
     """In a trial that never ends the first interrupt waits; the second does not."""
     path, out = tmp_path / "b.toml", tmp_path / "out"
     path.write_text(BENCHMARK.format(how="hang", trials=12, more=""), encoding="utf-8")
-    process = subprocess.Popen(
-        command("run", path, "--out", out, "--no-report", "--workers", 1),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=installed(tmp_path / "site"),
-        start_new_session=True,
-    )
+    more = ("--out", out, "--no-report", "--workers", 1)
+    process = start("run", path, *more, env=installed(tmp_path / "site"))
     wait_for(lambda: list(out.rglob("s01.jsonl")), process)
     workers = psutil.Process(process.pid).children()
     time.sleep(1)  # by now the draw that hangs has been made

@@ -5,24 +5,12 @@ from __future__ import annotations
 import csv
 
 import pytest
-from support.misbehaving import NASTY, installed
-from test_campaign import call, run
+from support.commands import call, launch
+from support.misbehaving import BENCHMARK, NASTY, installed
 
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.names import safe_name
 from hptune_bench.core.space import Boolean, Space
-
-BENCHMARK = """
-name = "bad"
-seeds = 1
-trainer = "fake"
-tuners = ["draws", "untuned"]
-budget = {{ trials = {trials} }}
-{more}
-[[workloads]]
-name = "misbehaving"
-options = {{ how = "{how}" }}
-"""
 
 
 def campaign(folder, how, trials=12, more="", expect=0, tuners='"draws", "untuned"', report=False):
@@ -32,10 +20,8 @@ def campaign(folder, how, trials=12, more="", expect=0, tuners='"draws", "untune
     path.write_text(text, encoding="utf-8")
     environment = installed(folder / "site")
     out = folder / "out"
-    if report:
-        done = call("run", path, "--out", out, "--workers", 1, expect=expect, env=environment)
-    else:
-        done = run(path, out, "--workers", 1, expect=expect, env=environment)
+    more = () if report else ("--no-report",)
+    done = launch("run", path, "--out", out, "--workers", 1, *more, expect=expect, env=environment)
     tables = {}
     for name in ("runs", "trials"):
         with (out / f"{name}.csv").open(encoding="utf-8", newline="") as stream:
@@ -88,7 +74,7 @@ def test_what_errors_and_names_say_is_shown_and_never_done(tmp_path):
     assert "error" in statuses(trials)
     assert {row["tuner"]: row["status"] for row in runs} == {"draws": "done", "raising": "failed", "untuned": "done"}
     assert f"hp:{NASTY}" in trials[0]
-    said += call("show", out).stdout + call("list", "workloads", env=installed(tmp_path / "again")).stdout
+    said += call("show", out).stdout + launch("list", "workloads", env=installed(tmp_path / "again")).stdout
     for text in (said, *(path.read_text(encoding="utf-8") for path in out.rglob("*.csv"))):
         assert "\x1b" not in text
         assert "\x07" not in text
@@ -138,6 +124,6 @@ def test_hyperparameters_that_cannot_be_a_column_are_refused(name):
 
 def test_a_plug_in_cannot_leave_the_results_folder(tmp_path):
     environment = installed(tmp_path / "site", "[hptune_bench.tuners]\n../../up = misbehaving:Draws\n")
-    error = call("list", "tuners", expect=2, env=environment).stderr
+    error = launch("list", "tuners", expect=2, env=environment).stderr
     assert "misbehaving: entry point '../../up'" in error
     assert len(error.strip().splitlines()) == 1

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from support.closed_form import POST, Counting
+from support.synthetic_table import tabulated
 from support.toy import ToyWorkload
-from test_replay import tabulated
 
 from hptune_bench import registry
 from hptune_bench.core.budget import Budget, Limits

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.commands import call, write_benchmark
+from support.commands import tables as csvs
+from support.synthetic_table import DATA, TRAININGS, tabulated
 from support.toy import LadderTuner, ToyWorkload, conduct_toy, timeless
-from test_campaign import call, write_benchmark
-from test_campaign import tables as csvs
 
 from hptune_bench.core.budget import Limits
 from hptune_bench.core.errors import UserError
@@ -24,45 +25,13 @@ from hptune_bench.execution.setup import RunSetup
 from hptune_bench.store import journal
 from hptune_bench.store.layout import RunId
 from hptune_bench.store.runstore import FileStore
-from hptune_bench.tabular import shards
-from hptune_bench.tabular.grid import levels_of
 from hptune_bench.tabular.parquet import read_table, write_table
-from hptune_bench.tabular.table import Table, configurations_of, selected
+from hptune_bench.tabular.table import Table, selected
 from hptune_bench.training import make_trainer
 from hptune_bench.training.fake import FakeTrainer
 from hptune_bench.training.replay import TableTrainer, fitting
 from hptune_bench.tuners import built_in
 from hptune_bench.workloads.linear_regression import LinearRegression
-
-DATA, TRAININGS = 2, 3
-
-
-def tabulated(workload, trainer, counts, data=DATA, trainings=TRAININGS) -> Table:
-    """A complete table made in this process."""
-    levels = levels_of(workload, counts)
-    configurations = configurations_of(levels)
-    made = [
-        shards.train_shard(workload, trainer, configurations, d, trainings, "key", lambda: None)
-        for d in range(1, data + 1)
-    ]
-    fit = workload.fit(configurations[0])
-    return Table(
-        workload=workload.name,
-        options=dict(workload.options),
-        levels=levels,
-        configurations=configurations,
-        metrics=tuple(sorted(made[0].curves)),
-        curves={name: np.stack([shard.curves[name] for shard in made], axis=1) for name in made[0].curves},
-        seconds=np.stack([shard.seconds for shard in made], axis=1),
-        facts=tuple(shard.facts for shard in made),
-        objective=workload.objective,
-        direction=workload.direction,
-        test_metric=workload.test_metric,
-        full_epochs=workload.full_epochs,
-        patience=fit.patience,
-        monitor=fit.monitor,
-        definition={"rows": made[0].rows},
-    )
 
 
 class GridTuner:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.commands import call, children, kill, start, wait_for
 from support.training_models import Small, assert_identical, cut_words, job, text_model, texts
-from test_campaign import call, children, command, wait_for
 
 from hptune_bench.analysis.tabular.importance import exact_importance
 from hptune_bench.analysis.tabular.scores import scores_of
@@ -120,13 +119,7 @@ def parts(out: Path) -> list[Path]:
 
 @pytest.mark.parametrize("victim", ["SIGINT", "parent", "group", "worker"])
 def test_whatever_is_killed_the_same_command_finishes_the_same_table(whole, tmp_path, victim):
-    process = subprocess.Popen(
-        command(*BIG, "--out", tmp_path, "--workers", 2),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    process = start(*BIG, "--out", tmp_path, "--workers", 2)
     wait_for(lambda: len(parts(tmp_path)) >= 2, process)
     if victim == "worker":
         for worker in children(process.pid)[:1]:
@@ -134,10 +127,7 @@ def test_whatever_is_killed_the_same_command_finishes_the_same_table(whole, tmp_
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, output
     else:
-        if victim == "group":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            os.kill(process.pid, signal.SIGINT if victim == "SIGINT" else signal.SIGKILL)
+        kill(process, victim)
         process.communicate(timeout=60)
         held = {path: path.stat().st_mtime_ns for path in parts(tmp_path)}
         assert held
@@ -148,7 +138,7 @@ def test_whatever_is_killed_the_same_command_finishes_the_same_table(whole, tmp_
 
 
 def test_a_damaged_part_is_made_again(whole, tmp_path):
-    process = subprocess.Popen(command(*BIG, "--out", tmp_path), stdout=subprocess.PIPE, text=True)
+    process = start(*BIG, "--out", tmp_path)
     wait_for(lambda: len(parts(tmp_path)) >= 2, process)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)

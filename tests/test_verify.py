@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from test_campaign import call, run, write_benchmark
+from support.commands import call, run, write_benchmark
 
 from hptune_bench.store import journal
 from hptune_bench.verify.files import _compare, check_files

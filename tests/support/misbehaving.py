@@ -24,6 +24,18 @@ draws = misbehaving:Draws
 raising = misbehaving:Raising
 """
 
+BENCHMARK = """
+name = "bad"
+seeds = 1
+trainer = "fake"
+tuners = ["draws", "untuned"]
+budget = {{ trials = {trials} }}
+{more}
+[[workloads]]
+name = "misbehaving"
+options = {{ how = "{how}" }}
+"""
+
 
 class Draws(RandomTuner):
     """Uniform draws."""

@@ -1,10 +1,14 @@
-"""A small complete table whose truth is known by construction; nothing in it was trained."""
+"""Small complete tables: one whose truth is known by construction, and those that a trainer makes."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from hptune_bench.tabular import shards
+from hptune_bench.tabular.grid import levels_of
 from hptune_bench.tabular.table import Table, configurations_of
+
+DATA, TRAININGS = 2, 3
 
 
 def synthetic_table(seed: int = 0, draws: int = 3, trainings: int = 3, epochs: int = 4) -> Table:
@@ -39,4 +43,32 @@ def synthetic_table(seed: int = 0, draws: int = 3, trainings: int = 3, epochs: i
         patience=None,
         monitor="val_loss",
         definition={},
+    )
+
+
+def tabulated(workload, trainer, counts, data=DATA, trainings=TRAININGS) -> Table:
+    """A complete table made in this process."""
+    levels = levels_of(workload, counts)
+    configurations = configurations_of(levels)
+    made = [
+        shards.train_shard(workload, trainer, configurations, d, trainings, "key", lambda: None)
+        for d in range(1, data + 1)
+    ]
+    fit = workload.fit(configurations[0])
+    return Table(
+        workload=workload.name,
+        options=dict(workload.options),
+        levels=levels,
+        configurations=configurations,
+        metrics=tuple(sorted(made[0].curves)),
+        curves={name: np.stack([shard.curves[name] for shard in made], axis=1) for name in made[0].curves},
+        seconds=np.stack([shard.seconds for shard in made], axis=1),
+        facts=tuple(shard.facts for shard in made),
+        objective=workload.objective,
+        direction=workload.direction,
+        test_metric=workload.test_metric,
+        full_epochs=workload.full_epochs,
+        patience=fit.patience,
+        monitor=fit.monitor,
+        definition={"rows": made[0].rows},
     )

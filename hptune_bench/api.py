@@ -148,8 +148,8 @@ def compare(
     keys = {"seeds": seeds, "trainer": trainer, "noise_repeats": noise_repeats, "stock_clock": stock_clock}
     infos = registry.tuner_infos()
     benchmark = small_benchmark(name, {"name": name}, Budget.parse(budget), tuners, infos, "compare", **keys)
-    loader = fixed_loader({"train": train, "validation": validation, "test": test}, "compare")
     said = _settings({"epochs": epochs, **settings})
+    loader = fixed_loader({"train": train, "validation": validation, "test": test}, "compare")
     own: Any = assembled(name, build_model, loader, said, {"code": _code(build_model)}, name)
     return _run_here(own, benchmark, Path(out) if out is not None else Path("results") / name, fresh)
 

@@ -49,6 +49,11 @@ def game(trainer, tmp_path, lines: list[str], budget="6trainings", opponents=OPP
     return "\n".join(said), score, places, path
 
 
+def test_a_wrong_opponent_is_refused_before_the_game(trainer, tmp_path):
+    with pytest.raises(UserError, match="did you mean 'untuned'"):
+        game(trainer, tmp_path, ["", "quit", "y"], opponents=("untund",))
+
+
 def test_a_whole_game_is_counted_shown_compared_and_saved_with_consent(trainer, tmp_path):
     lines = ["", "rate=0.01", "flag=no epochs=3", "continue=3", "list", "help", "quit", "y"]
     said, score, places, path = game(trainer, tmp_path, lines)

@@ -98,6 +98,7 @@ def play(
     limits = Limits.of(budget, workload.full_epochs)
     if limits.epochs is None:
         raise UserError("play: the budget must be counted in trainings or epochs: a person's clock is no tuner's")
+    others = {name: registry.make_tuner(name) for name in opponents}  # a wrong name must not cost a finished game
     person = Person(ask, say, limits.epochs)
     say(f"{workload.title}: {workload.teaches}")
     score = oriented(workload.objective, workload.direction)
@@ -110,8 +111,7 @@ def play(
     say(f"Your selected model: test score ({oriented(workload.test_metric, workload.direction)}) {mine:.6g}")
     say(f"Now the others search, {runs} times each ...")
     places = []
-    for name in opponents:
-        tuner = registry.make_tuner(name)
+    for name, tuner in others.items():
         data = trainer.table.shape[1]
         seeds = range(1 + (seed - 1) % data, 1 + (seed - 1) % data + runs * data, data)
         place = Place(name, tuple(_selected(workload, trainer, tuner, limits, each, name) for each in seeds))

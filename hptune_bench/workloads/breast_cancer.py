@@ -6,22 +6,13 @@ Importing this module does not import TensorFlow.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from hptune_bench.core.protocols import Data
 from hptune_bench.core.space import Space
 from hptune_bench.workloads import networks
 from hptune_bench.workloads.options import configured
 from hptune_bench.workloads.splits import one_hot, resplit, standardised
-
-
-def workload(**options: Any) -> BreastCancer:
-    """The workload; it has no options.
-
-    Raises:
-        UserError: an option is given.
-    """
-    return configured(BreastCancer, options)
 
 
 @dataclass(frozen=True)
@@ -55,3 +46,6 @@ class BreastCancer(networks.Network):
 
         x, labels = load_breast_cancer(return_X_y=True)
         return standardised(resplit(self.family, seed, x, one_hot(labels, self.classes)))
+
+
+workload = partial(configured, BreastCancer)

@@ -6,22 +6,13 @@ Importing this module does not import TensorFlow.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from hptune_bench.core.protocols import Data
 from hptune_bench.core.space import Space
 from hptune_bench.workloads import networks
 from hptune_bench.workloads.options import configured
 from hptune_bench.workloads.splits import resplit, standardised
-
-
-def workload(**options: Any) -> Diabetes:
-    """The workload; it has no options.
-
-    Raises:
-        UserError: an option is given.
-    """
-    return configured(Diabetes, options)
 
 
 @dataclass(frozen=True)
@@ -53,3 +44,6 @@ class Diabetes(networks.Network):
 
         x, y = load_diabetes(return_X_y=True)
         return standardised(resplit(self.family, seed, x, y[:, None]), targets=True)
+
+
+workload = partial(configured, Diabetes)

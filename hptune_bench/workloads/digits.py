@@ -6,7 +6,7 @@ The data are the 1,797 images that scikit-learn ships. Importing this module doe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 
@@ -17,15 +17,6 @@ from hptune_bench.workloads.options import configured
 from hptune_bench.workloads.splits import one_hot, resplit
 
 BRIGHTEST = 16
-
-
-def workload(**options: Any) -> Digits:
-    """The workload; it has no options.
-
-    Raises:
-        UserError: an option is given.
-    """
-    return configured(Digits, options)
 
 
 @dataclass(frozen=True)
@@ -60,3 +51,6 @@ class Digits(networks.Network):
 
         images, labels = load_digits(return_X_y=True)
         return resplit(self.family, seed, (images / BRIGHTEST).astype(np.float32), one_hot(labels, self.classes))
+
+
+workload = partial(configured, Digits)

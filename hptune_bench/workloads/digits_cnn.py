@@ -6,7 +6,7 @@ Importing this module does not import TensorFlow.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from hptune_bench.core.space import Choice, Configuration, Space
@@ -15,15 +15,6 @@ from hptune_bench.workloads.digits import Digits
 from hptune_bench.workloads.options import configured
 
 SIDE = 8
-
-
-def workload(**options: Any) -> DigitsCnn:
-    """The workload; it has no options.
-
-    Raises:
-        UserError: an option is given.
-    """
-    return configured(DigitsCnn, options)
 
 
 @dataclass(frozen=True)
@@ -64,3 +55,6 @@ class DigitsCnn(Digits):
             layers.append(keras.layers.Conv2D(filters, size, padding="same", activation=activation))
             layers.append(keras.layers.MaxPooling2D())
         return [*layers, keras.layers.Flatten(), *self.dropout(configuration)]
+
+
+workload = partial(configured, DigitsCnn)

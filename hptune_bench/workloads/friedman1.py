@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -17,19 +17,11 @@ from hptune_bench.core.protocols import Data, Split
 from hptune_bench.core.seeds import derive
 from hptune_bench.core.space import Space
 from hptune_bench.workloads import networks, options
+from hptune_bench.workloads.options import configured
 
 VARIABLES = 10
 VALIDATION_SHARE = 0.2
 TRUTH_POINTS = 10_000
-
-
-def workload(**given: Any) -> Friedman1:
-    """The workload with its options: ``points`` and ``noise``.
-
-    Raises:
-        UserError: an unknown option, or a value that makes no problem.
-    """
-    return options.configured(Friedman1, given)
 
 
 def law(x: np.ndarray) -> np.ndarray:
@@ -97,3 +89,6 @@ class Friedman1(networks.Network):
 @cache
 def _truth_points() -> np.ndarray:
     return np.random.default_rng(derive("friedman1", "truth")).random((TRUTH_POINTS, VARIABLES)).astype(np.float32)
+
+
+workload = partial(configured, Friedman1)

@@ -8,16 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from hptune_bench.core.errors import UserError
-from hptune_bench.core.protocols import Data, Direction, Engine, Fit, Split
+from hptune_bench.core.protocols import Data, Direction, Fit, Split
 from hptune_bench.core.seeds import derive
-from hptune_bench.core.space import Boolean, Choice, Configuration, Float, Int, Space, Value, hand_picked
+from hptune_bench.core.space import Boolean, Choice, Configuration, Float, Int, Space
 from hptune_bench.workloads import options
+from hptune_bench.workloads.defaults import Defaults
+from hptune_bench.workloads.options import configured
 from hptune_bench.workloads.splits import predicting_the_mean
 
 LAWS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -30,17 +32,8 @@ VALIDATION_SHARE = 0.2
 GRID = 10_001
 
 
-def workload(**given: Any) -> LinearRegression:
-    """The workload with its options: ``points``, ``noise``, ``law``.
-
-    Raises:
-        UserError: an unknown option, or a value that makes no problem.
-    """
-    return options.configured(LinearRegression, given)
-
-
 @dataclass(frozen=True)
-class LinearRegression:
+class LinearRegression(Defaults):
     """y = law(x) + uniform(-noise, noise), x evenly spaced from 0 to 100; implements ``interfaces.Workload``.
 
     Attributes:
@@ -63,51 +56,31 @@ class LinearRegression:
     )
     data_label = ""
     family = "linear_regression"
-    full_epochs = 50
-    engine: ClassVar[Engine] = "xla"
-    objective = "val_loss"
-    direction: ClassVar[Direction] = "min"
+    engine = "xla"
     test_metric = "excess_loss"
-    sweep_order: ClassVar[tuple[str, ...] | None] = None
+    metrics: ClassVar[Mapping[str, Direction]] = {"val_mae": "min"}
+    space = Space(
+        (
+            Boolean("normalize"),
+            Int("neurons", 4, 32, step=4),
+            Float("learning_rate", 1e-4, 2e-1, log=True),
+            Choice("optimizer", ("adam", "sgd")),
+        )
+    )
+    untuned: ClassVar[Configuration] = {"normalize": True, "neurons": 32, "learning_rate": 0.001, "optimizer": "adam"}
+    # What the post prints as its winner (it prints a rate of 0.04053025640180924).
+    published: ClassVar[Configuration | None] = {
+        "normalize": False,
+        "neurons": 16,
+        "learning_rate": 0.0405,
+        "optimizer": "adam",
+    }
 
     def __post_init__(self) -> None:
         options.require_whole(self, "points", least=10)
         options.require_amount(self, "noise")
         if self.law not in LAWS:
             raise UserError(f"workload {self.name}: law = {self.law!r}; choose one of {', '.join(LAWS)}")
-
-    @cached_property
-    def space(self) -> Space:
-        return Space(
-            (
-                Boolean("normalize"),
-                Int("neurons", 4, 32, step=4),
-                Float("learning_rate", 1e-4, 2e-1, log=True),
-                Choice("optimizer", ("adam", "sgd")),
-            )
-        )
-
-    @cached_property
-    def untuned(self) -> Configuration:
-        return {"normalize": True, "neurons": 32, "learning_rate": 0.001, "optimizer": "adam"}
-
-    @cached_property
-    def published(self) -> Configuration | None:
-        """What the post prints as its winner (it prints a rate of 0.04053025640180924)."""
-        return {"normalize": False, "neurons": 16, "learning_rate": 0.0405, "optimizer": "adam"}
-
-    @cached_property
-    def hand_picked(self) -> Mapping[str, tuple[Value, ...]]:
-        return hand_picked(self.space, self.untuned)
-
-    @cached_property
-    def metrics(self) -> Mapping[str, Direction]:
-        return {"val_mae": "min"}
-
-    @cached_property
-    def options(self) -> Mapping[str, Any]:
-        """What differs from the post."""
-        return options.changed(self)
 
     def load(self, seed: int) -> Data:
         """The splits of one data seed; x and y are float64 with shape (rows, 1)."""
@@ -129,9 +102,6 @@ class LinearRegression:
 
     def _split(self, x: np.ndarray, delta: np.ndarray) -> Split:
         return Split(x[:, None], (LAWS[self.law](x) + delta)[:, None])
-
-    def prepare(self, configuration: Configuration, data: Data) -> Data:
-        return data
 
     def build(self, configuration: Configuration, data: Data) -> Any:
         """The post's model; Normalization is adapted on the training rows."""
@@ -164,3 +134,6 @@ class LinearRegression:
         grid = np.linspace(LOW, HIGH, GRID)
         predicted = np.asarray(model(grid[:, None], training=False), dtype=np.float64)[:, 0]
         return {"excess_loss": float(np.mean((predicted - LAWS[self.law](grid)) ** 2))}
+
+
+workload = partial(configured, LinearRegression)

@@ -6,21 +6,12 @@ Importing this module does not import TensorFlow.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from functools import partial
+from typing import ClassVar
 
 from hptune_bench.core.space import Configuration, Float, Space
-from hptune_bench.workloads import options
 from hptune_bench.workloads.linear_regression import LinearRegression
-
-
-def workload(**given: Any) -> LinearRegressionWideRate:
-    """The workload with the options of ``linear_regression``.
-
-    Raises:
-        UserError: an unknown option, or a value that makes no problem.
-    """
-    return options.configured(LinearRegressionWideRate, given)
+from hptune_bench.workloads.options import configured
 
 
 @dataclass(frozen=True)
@@ -35,21 +26,16 @@ class LinearRegressionWideRate(LinearRegression):
         "it shows how a method meets failures, and whether it finds that corner. It says nothing about fine tuning."
     )
 
-    @cached_property
-    def space(self) -> Space:
-        usual = super().space
-        rate = Float("learning_rate", 1.0, 1000.0, log=True)
-        return Space(tuple(rate if hp.name == rate.name else hp for hp in usual))
+    space = Space(
+        tuple(
+            Float("learning_rate", 1.0, 1000.0, log=True) if hp.name == "learning_rate" else hp
+            for hp in LinearRegression.space
+        )
+    )
+    # The copied rate lies outside: about the middle of the range instead. The end nearest to the copied rate would be
+    # no guess: it is where the few trainable configurations are. The post's winner lies outside, too.
+    untuned: ClassVar[Configuration] = {**LinearRegression.untuned, "learning_rate": 30.0}
+    published = None
 
-    @cached_property
-    def untuned(self) -> Configuration:
-        """As copied, but for the rate, which lies outside: about the middle of the range instead.
 
-        The end nearest to the copied rate would be no guess: it is where the few trainable configurations are.
-        """
-        return {**super().untuned, "learning_rate": 30.0}
-
-    @cached_property
-    def published(self) -> Configuration | None:
-        """The post's winner lies outside."""
-        return None
+workload = partial(configured, LinearRegressionWideRate)

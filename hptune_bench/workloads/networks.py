@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-from hptune_bench.core.protocols import Data, Direction, Engine, Fit
-from hptune_bench.core.space import Choice, Condition, Configuration, Float, Int, Space, Value, hand_picked
-from hptune_bench.workloads import options
+from hptune_bench.core.protocols import Data, Direction, Fit
+from hptune_bench.core.space import Choice, Condition, Configuration, Float, Int
+from hptune_bench.workloads.defaults import Defaults
 from hptune_bench.workloads.splits import guessing, predicting_the_mean
 
 ACTIVATION = Choice("activation", ("relu", "tanh", "elu"))
@@ -58,7 +58,7 @@ def widths(low: int, high: int, layers: int) -> tuple[Int, ...]:
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(Defaults):
     """A small network on arrays; implements ``interfaces.Workload`` but for names, ``space``, ``load``.
 
     Attributes:
@@ -66,22 +66,10 @@ class Network:
         patience: epochs without improvement before early stopping; None: off.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
     family: ClassVar[str]
-    teaches: ClassVar[str]
-    space: ClassVar[Space]
+    data_label: ClassVar[str] = ""
     classes: ClassVar[int | None] = None
     patience: ClassVar[int | None] = 10
-
-    data_label: ClassVar[str] = ""
-    full_epochs: ClassVar[int] = 50
-    engine: ClassVar[Engine] = "loop"
-    objective: ClassVar[str] = "val_loss"
-    direction: ClassVar[Direction] = "min"
-    test_metric: ClassVar[str] = "loss"
-    sweep_order: ClassVar[tuple[str, ...] | None] = None
-    published: ClassVar[Configuration | None] = None
 
     @cached_property
     def untuned(self) -> Configuration:
@@ -89,23 +77,8 @@ class Network:
         return self.space.active(USUAL)
 
     @cached_property
-    def hand_picked(self) -> Mapping[str, tuple[Value, ...]]:
-        return hand_picked(self.space, self.untuned)
-
-    @cached_property
     def metrics(self) -> Mapping[str, Direction]:
         return {"val_mae": "min"} if self.classes is None else {"val_accuracy": "max"}
-
-    @cached_property
-    def options(self) -> Mapping[str, Any]:
-        return options.changed(self)
-
-    def load(self, seed: int) -> Data:
-        """The splits of one data seed; each workload says of what shape."""
-        raise NotImplementedError
-
-    def prepare(self, configuration: Configuration, data: Data) -> Data:
-        return data
 
     def build(self, configuration: Configuration, data: Data) -> Any:
         """``hidden`` layers and an output, softmax where there are classes.
@@ -153,9 +126,6 @@ class Network:
 
     def cap(self, data: Data) -> float:
         return predicting_the_mean(data) if self.classes is None else guessing(data)
-
-    def truth(self, model: Any, data: Data) -> Mapping[str, float]:
-        return {}
 
 
 def _optimizer(configuration: Configuration) -> Any:

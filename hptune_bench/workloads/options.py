@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -12,7 +11,7 @@ from hptune_bench.core.errors import UserError
 Kind = TypeVar("Kind")
 
 
-def configured(kind: type[Kind], options: Mapping[str, Any]) -> Kind:
+def configured(kind: type[Kind], **options: Any) -> Kind:
     """A workload with its options.
 
     Args:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hptune_bench.core.protocols import Data, Direction, Engine, Fit, Split
+from hptune_bench.core.protocols import Data, Direction, Fit, Split
 from hptune_bench.core.space import Configuration, Int, Space, Value
-from hptune_bench.workloads import options
+from hptune_bench.workloads.defaults import Defaults
+from hptune_bench.workloads.options import configured
 from hptune_bench.workloads.reviews import splits as review_splits
 from hptune_bench.workloads.reviews.text import cut
 from hptune_bench.workloads.splits import guessing
@@ -23,17 +24,8 @@ WORD_COUNT = Int("word_count", 10, 100, step=5)
 VOCAB_COUNT = Int("vocab_count", 500, 1500, step=100)
 
 
-def workload(**given: Any) -> ReviewSentiment:
-    """The workload with its options: ``data`` (a review file, or a folder of them) and ``reviews`` (sample size).
-
-    Raises:
-        UserError: an unknown option, or one that cannot be used.
-    """
-    return options.configured(ReviewSentiment, given)
-
-
 @dataclass(frozen=True)
-class ReviewSentiment:
+class ReviewSentiment(Defaults):
     """Classes of reviews, two hyperparameters of the preprocessing; implements ``interfaces.Workload``.
 
     Attributes:
@@ -53,11 +45,14 @@ class ReviewSentiment:
     )
     family = "reviews"
     full_epochs = 5
-    engine: ClassVar[Engine] = "loop"
-    objective = "val_loss"
-    direction: ClassVar[Direction] = "min"
-    test_metric = "loss"
     sweep_order: ClassVar[tuple[str, ...] | None] = ("word_count", "vocab_count")
+    space = Space((WORD_COUNT, VOCAB_COUNT))
+    # The numbers of the notebook's example file, and those of its final model.
+    untuned: ClassVar[Configuration] = {"word_count": 50, "vocab_count": 700}
+    published: ClassVar[Configuration | None] = {"word_count": 80, "vocab_count": 800}
+    # The notebook names its values: every one of both ranges.
+    hand_picked: ClassVar[Mapping[str, tuple[Value, ...]]] = {hp.name: hp.grid for hp in (WORD_COUNT, VOCAB_COUNT)}
+    metrics: ClassVar[Mapping[str, Direction]] = {"val_accuracy": "max"}
 
     def __post_init__(self) -> None:
         review_splits.check_options(self.name, self.data, self.reviews)
@@ -71,34 +66,6 @@ class ReviewSentiment:
     @cached_property
     def data_label(self) -> str:
         return "simulated" if self.data is None else ""
-
-    @cached_property
-    def space(self) -> Space:
-        return Space((WORD_COUNT, VOCAB_COUNT))
-
-    @cached_property
-    def untuned(self) -> Configuration:
-        """The numbers of the notebook's example file."""
-        return {"word_count": 50, "vocab_count": 700}
-
-    @cached_property
-    def published(self) -> Configuration | None:
-        """The numbers of the notebook's final model."""
-        return {"word_count": 80, "vocab_count": 800}
-
-    @cached_property
-    def hand_picked(self) -> Mapping[str, tuple[Value, ...]]:
-        """The notebook names its values: every one of both ranges."""
-        return {hp.name: hp.grid for hp in (WORD_COUNT, VOCAB_COUNT)}
-
-    @cached_property
-    def metrics(self) -> Mapping[str, Direction]:
-        return {"val_accuracy": "max"}
-
-    @cached_property
-    def options(self) -> Mapping[str, Any]:
-        """What differs from the plain workload."""
-        return options.changed(self)
 
     def load(self, seed: int) -> Data:
         """The splits of one data seed, not yet cut: see ``review_splits.load``."""
@@ -139,5 +106,5 @@ class ReviewSentiment:
     def cap(self, data: Data) -> float:
         return guessing(data)
 
-    def truth(self, model: Any, data: Data) -> Mapping[str, float]:
-        return {}
+
+workload = partial(configured, ReviewSentiment)

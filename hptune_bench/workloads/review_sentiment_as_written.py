@@ -14,6 +14,7 @@ Importing this module does not import TensorFlow.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,15 +31,6 @@ VOCAB_COUNT = 500
 """What the notebook's tokeniser overwrote every vocabulary by, see ``casestudy.review_published``."""
 POOL = 10
 """Samples that the pool could be cut into."""
-
-
-def workload(**options: Any) -> ReviewSentimentAsWritten:
-    """The workload with the options of ``review_sentiment``; ``data`` must hold ten times ``reviews``.
-
-    Raises:
-        UserError: an unknown option, or one that cannot be used.
-    """
-    return configured(ReviewSentimentAsWritten, options)
 
 
 @dataclass(frozen=True)
@@ -85,3 +77,6 @@ class ReviewSentimentAsWritten(ReviewSentiment):
         x = cut(encode(texts, ranks(texts, pool.words), words), words, VOCAB_COUNT)
         train = review_splits.training_rows(self.reviews)
         return Split(x[:train], y[:train]), Split(x[train:], y[train:])
+
+
+workload = partial(configured, ReviewSentimentAsWritten)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from typing import Any, ClassVar
 
 from hptune_bench.core.protocols import Data, Fit
@@ -16,15 +16,6 @@ from hptune_bench.workloads.options import configured
 from hptune_bench.workloads.review_sentiment import VOCAB_COUNT, WORD_COUNT, ReviewSentiment
 
 MOST_LAYERS = 2
-
-
-def workload(**options: Any) -> ReviewSentimentWide:
-    """The workload with the options of ``review_sentiment``.
-
-    Raises:
-        UserError: an unknown option, or one that cannot be used.
-    """
-    return configured(ReviewSentimentWide, options)
 
 
 @dataclass(frozen=True)
@@ -37,47 +28,34 @@ class ReviewSentimentWide(ReviewSentiment):
         "epochs the learning rate decides whether anything is learned, so there is something to find, and one setting "
         "at a time misses what only helps together."
     )
-    sweep_order: ClassVar[tuple[str, ...] | None] = None
+    sweep_order = None
 
-    @cached_property
-    def space(self) -> Space:
-        return Space(
-            (
-                WORD_COUNT,
-                VOCAB_COUNT,
-                Int("embedding", 4, 64, step=4),
-                Float("dropout", 0.0, 0.5, step=0.1),
-                Int("layers", 0, MOST_LAYERS),
-                Int("units_1", 16, 128, step=16, conditions=(Condition("layers", (1, 2)),)),
-                Int("units_2", 16, 128, step=16, conditions=(Condition("layers", (2,)),)),
-                Float("learning_rate", 1e-4, 1e-1, log=True),
-                Choice("batch_size", (16, 32, 64, 128), ordered=True),
-            )
+    space = Space(
+        (
+            WORD_COUNT,
+            VOCAB_COUNT,
+            Int("embedding", 4, 64, step=4),
+            Float("dropout", 0.0, 0.5, step=0.1),
+            Int("layers", 0, MOST_LAYERS),
+            Int("units_1", 16, 128, step=16, conditions=(Condition("layers", (1, 2)),)),
+            Int("units_2", 16, 128, step=16, conditions=(Condition("layers", (2,)),)),
+            Float("learning_rate", 1e-4, 1e-1, log=True),
+            Choice("batch_size", (16, 32, 64, 128), ordered=True),
         )
-
-    @cached_property
-    def untuned(self) -> Configuration:
-        """The notebook's model, and the numbers of its example file."""
-        return {
-            "word_count": 50,
-            "vocab_count": 700,
-            "embedding": 16,
-            "dropout": 0.2,
-            "layers": 2,
-            "units_1": 64,
-            "units_2": 32,
-            "learning_rate": 0.001,
-            "batch_size": 32,
-        }
-
-    @cached_property
-    def published(self) -> Configuration | None:
-        """Nobody published a winner in this space."""
-        return None
-
-    @cached_property
-    def hand_picked(self) -> Mapping[str, tuple[Value, ...]]:
-        return hand_picked(self.space, self.untuned)
+    )
+    # The notebook's model, and the numbers of its example file. Nobody published a winner in this space.
+    untuned: ClassVar[Configuration] = {
+        **ReviewSentiment.untuned,
+        "embedding": 16,
+        "dropout": 0.2,
+        "layers": 2,
+        "units_1": 64,
+        "units_2": 32,
+        "learning_rate": 0.001,
+        "batch_size": 32,
+    }
+    published = None
+    hand_picked: ClassVar[Mapping[str, tuple[Value, ...]]] = hand_picked(space, untuned)
 
     def build(self, configuration: Configuration, data: Data) -> Any:
         """As in ``review_sentiment``, with width, depth, dropout and learning rate of the configuration."""
@@ -101,3 +79,6 @@ class ReviewSentimentWide(ReviewSentiment):
 
     def fit(self, configuration: Configuration) -> Fit:
         return Fit(batch_size=int(configuration["batch_size"]), patience=None)
+
+
+workload = partial(configured, ReviewSentimentWide)

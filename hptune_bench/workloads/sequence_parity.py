@@ -6,6 +6,7 @@ Importing this module does not import TensorFlow.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,20 +15,12 @@ from hptune_bench.core.protocols import Data
 from hptune_bench.core.seeds import derive
 from hptune_bench.core.space import Choice, Configuration, Space
 from hptune_bench.workloads import networks, options
+from hptune_bench.workloads.options import configured
 from hptune_bench.workloads.splits import one_hot, resplit
 
 SHORTEST, LONGEST = 8, 20
 BATCH_SIZE = Choice("batch_size", (32, 64, 128), ordered=True)
 """A step through time is dear: smaller batches would take seconds per training."""
-
-
-def workload(**given: Any) -> SequenceParity:
-    """The workload with its options: ``rows`` and ``length``.
-
-    Raises:
-        UserError: an unknown option, or a value that makes no problem.
-    """
-    return options.configured(SequenceParity, given)
 
 
 @dataclass(frozen=True)
@@ -82,3 +75,6 @@ class SequenceParity(networks.Network):
 
         gru = keras.layers.GRU(int(configuration["units_1"]), return_sequences=True)
         return [gru, *self.dropout(configuration)]
+
+
+workload = partial(configured, SequenceParity)

@@ -94,7 +94,7 @@ class Done(Event):
 
 @dataclass(frozen=True)
 class Died(Event):
-    """Its worker died; ``again`` starts it again.
+    """Its worker died; ``again`` starts it again. The loss of a machine is no death: its executor starts it again.
 
     Attributes:
         training: what the worker said when it began the training that it was in; None outside of one.

@@ -56,7 +56,6 @@ LONG_MODULES: set[str] = {
 LONG_FUNCTIONS: set[str] = {
     "analysis/campaign.py: _workload",
     "execution/evaluate.py: _trial",
-    "execution/run.py: conduct",
     "report/plots/space.py: draw_dots",
     "report/plots/space.py: draw_questions",
     "store/collect.py: records_of",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from support.commands import tables, write_benchmark
 
 from hptune_bench.benchmark import read_benchmark
 from hptune_bench.cli.observers import PlainObserver
@@ -18,7 +19,6 @@ from hptune_bench.execution.executors.base import Done, Workplace, event_of
 from hptune_bench.execution.executors.inline import InlineExecutor
 from hptune_bench.execution.perform import Desk, Kept, perform
 from hptune_bench.execution.tasks import task_of
-from test_campaign import tables, write_benchmark
 
 TUNERS = ["manual_sweep", "hyperband_repaired"]
 

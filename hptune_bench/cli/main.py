@@ -106,7 +106,7 @@ def run(
             on_round=lambda final: screen.after_round(console, folder, final, report),
             source=str(benchmark),
         )
-        screen.search_spaces(console, campaign.workloads)
+        screen.search_spaces(console, campaign.plan.workloads)
         summary = campaign.run(fresh=fresh)
     missing = f", {summary.missing} missing" if summary.missing else ""
     console.print(f"{summary.done} of {summary.planned} runs done, {summary.failed} failed{missing}.")

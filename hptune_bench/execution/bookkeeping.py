@@ -121,16 +121,12 @@ class Books:
                 self._logs[task.journal].append({**task.header, "kind": "run", "facts": {}})
         self._logs[task.journal].append(entry, durable=durable)
 
-    def close(self, task: Task) -> bool:
-        """Let go of a task's journal; whether entries had come for it."""
-        log = self._logs.pop(task.journal or "", None)
-        if log is not None:
+    def close(self, task: Task, *, ended: bool = False) -> None:
+        """Let go of a task's journal; of one that has ended, the states that came with its entries, too."""
+        if (log := self._logs.pop(task.journal or "", None)) is not None:
             log.close()
-        return log is not None
-
-    def discard_states(self, task: Task) -> None:
-        if task.journal is not None:
-            FileStore(self.folder / task.journal).discard()
+            if ended:
+                FileStore(log.path).discard()
 
     def held(self, task: Task) -> dict[str, bytes]:
         """See ``Workplace.held``: a task's journal, and what was kept beside it."""

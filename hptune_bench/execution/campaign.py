@@ -13,20 +13,9 @@ from typing import Protocol
 
 from hptune_bench.benchmark import Benchmark
 from hptune_bench.core.errors import UserError
-from hptune_bench.core.protocols import Workload
 from hptune_bench.execution.bookkeeping import Books
-from hptune_bench.execution.executors.base import (
-    Died,
-    Done,
-    Event,
-    Executor,
-    Logged,
-    Made,
-    Said,
-    Stopping,
-    Task,
-    Workplace,
-)
+from hptune_bench.execution.executors import base
+from hptune_bench.execution.executors.base import Done, Event, Executor, Said, Stopping, Task, Workplace
 from hptune_bench.execution.executors.local import LocalExecutor
 from hptune_bench.execution.interrupts import Interrupts
 from hptune_bench.execution.plan import plan_of
@@ -109,10 +98,6 @@ class Campaign:
         self._executor: Executor | None = None
         self._interrupts = Interrupts(self._stop)
 
-    @property
-    def workloads(self) -> dict[str, Workload]:
-        return dict(self.plan.workloads)
-
     def run(self, *, fresh: bool = False) -> Summary:
         """Do what is still to do, and leave tables, report and manifest.
 
@@ -143,7 +128,7 @@ class Campaign:
 
     def _model_tasks(self) -> Iterator[Task]:
         """Save the best model of each workload whose weights are at hand."""
-        for name in self.workloads if self.plan.trains else ():
+        for name in self.plan.workloads if self.plan.trains else ():
             best = self._books.best_run(name)
             if best is not None and layout.kept_path(self.folder / best[0].path, layout.BEST).exists():
                 yield self.plan.model_task(best[0], best[1]["request"]["configuration"])
@@ -169,19 +154,18 @@ class Campaign:
             self.observer.stopping()
         elif isinstance(event, Said):
             self.observer.event(event)
-        elif isinstance(event, Logged):
+        elif isinstance(event, base.Logged):
             self._books.append(event.task, event.entry, event.durable)
-        elif isinstance(event, Made):
+        elif isinstance(event, base.Made):
             self._books.keep(event.name, event.content)
         elif isinstance(event, Done):
             self._done(event)
-        elif isinstance(event, Died):
+        elif isinstance(event, base.Died):
             self._died(event)
 
     def _done(self, event: Done) -> None:
         task = event.task
-        if self._books.close(task) and event.status in ("done", "failed"):
-            self._books.discard_states(task)
+        self._books.close(task, ended=event.status in ("done", "failed"))
         if event.status == "unwritable":
             raise UserError(f"{event.reason}; mend that and give the same command to go on")
         self._books.seconds[task.kind] += event.seconds
@@ -195,7 +179,7 @@ class Campaign:
             self._show_raised(RunId(task.workload, task.tuner, task.seed))
             self._close_round(task.seed)
 
-    def _died(self, event: Died) -> None:
+    def _died(self, event: base.Died) -> None:
         task = event.task
         self._books.close(task)
         end = journal.read(self.folder / task.journal).end if isinstance(task, RunTask) else None

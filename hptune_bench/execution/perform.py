@@ -21,19 +21,11 @@ from hptune_bench.core.budget import Limits
 from hptune_bench.core.errors import Failure, attempt
 from hptune_bench.core.protocols import Trainer, Tuner, Workload
 from hptune_bench.core.space import restored
+from hptune_bench.execution import tasks
 from hptune_bench.execution.executors.base import Task, file_message
 from hptune_bench.execution.retrain import retrain
 from hptune_bench.execution.run import conduct
 from hptune_bench.execution.setup import CannotWrite, Interrupted, JournalMismatch, RunSetup, first_line, remembering
-from hptune_bench.execution.tasks import (
-    CellsTask,
-    CheckTask,
-    ModelTask,
-    NoiseTask,
-    RunTask,
-    StockClockTask,
-    WorkloadTask,
-)
 from hptune_bench.store import findings, layout
 from hptune_bench.store import weights as states
 from hptune_bench.store.runstore import FileStore, RunStore, StreamStore
@@ -49,14 +41,14 @@ class Kept:
         self._workloads: dict[str, Workload] = {}
         self._trainers: dict[str, Trainer] = {}
 
-    def workload(self, task: WorkloadTask) -> Workload:
+    def workload(self, task: tasks.WorkloadTask) -> Workload:
         key = json.dumps([task.workload, task.options, task.space], sort_keys=True)
         if key not in self._workloads:
             space = None if task.space is None else restored(task.space)
             self._workloads[key] = registry.make_workload(task.workload, task.options, space=space)
         return self._workloads[key]
 
-    def trainer(self, task: WorkloadTask) -> Trainer:
+    def trainer(self, task: tasks.WorkloadTask) -> Trainer:
         from hptune_bench.training import make_trainer
 
         key = json.dumps([task.trainer, task.workload, task.options, task.table], sort_keys=True)
@@ -117,7 +109,7 @@ def perform(task: Task, desk: Desk) -> Ended:
     return done or {"status": "done"}
 
 
-def _setup(task: RunTask, tuner: Tuner | None, desk: Desk) -> RunSetup:
+def _setup(task: tasks.RunTask, tuner: Tuner | None, desk: Desk) -> RunSetup:
     return RunSetup(
         run=task.run,
         workload=desk.kept.workload(task),
@@ -131,12 +123,12 @@ def _setup(task: RunTask, tuner: Tuner | None, desk: Desk) -> RunSetup:
     )
 
 
-def _run(task: RunTask, desk: Desk) -> Ended:
+def _run(task: tasks.RunTask, desk: Desk) -> Ended:
     end = conduct(_setup(task, registry.make_tuner(task.tuner, task.tuner_options), desk))
     return {"status": end["status"], "reason": end["reason"]}
 
 
-def _noise(task: NoiseTask, desk: Desk) -> None:
+def _noise(task: tasks.NoiseTask, desk: Desk) -> None:
     """Retrain the untuned configuration with fresh seeds: how far apart two trainings of one configuration lie."""
     setup = _setup(task, None, desk)
     data_seed = seeds.data_seed(setup.workload.family, task.seed)
@@ -155,7 +147,7 @@ def _noise(task: NoiseTask, desk: Desk) -> None:
                 log.append(entry)
 
 
-def _stock_clock(task: StockClockTask, desk: Desk) -> Ended | None:
+def _stock_clock(task: tasks.StockClockTask, desk: Desk) -> Ended | None:
     """Have stock Keras measured by a process of its own, as a reader's search is: what this one keeps slows it down."""
     if task.as_installed or desk.alone:
         from hptune_bench.training.stock_clock import measure
@@ -183,14 +175,14 @@ def _stock_clock(task: StockClockTask, desk: Desk) -> Ended | None:
     return {key: ends[0][key] for key in ("status", "reason") if key in ends[0]}
 
 
-def _check(task: CheckTask, desk: Desk) -> None:
+def _check(task: tasks.CheckTask, desk: Desk) -> None:
     from hptune_bench.lint.check import before_training
 
     found = [finding.text for finding in before_training(desk.kept.workload(task))]
     desk.keep(layout.check_path(task.workload), findings.written(found))
 
 
-def _model(task: ModelTask, desk: Desk) -> Ended | None:
+def _model(task: tasks.ModelTask, desk: Desk) -> Ended | None:
     workload, trainer = desk.kept.workload(task), desk.kept.trainer(task)
     weights = states.load_weights(desk.store(task.journal))
     if weights is None:
@@ -205,7 +197,7 @@ def _model(task: ModelTask, desk: Desk) -> Ended | None:
     return None
 
 
-def _cells(task: CellsTask, desk: Desk) -> None:
+def _cells(task: tasks.CellsTask, desk: Desk) -> None:
     trained = 0
 
     def before() -> None:

@@ -20,6 +20,7 @@ from hptune_bench.core.protocols import (
 from hptune_bench.execution.evaluate import Evaluation
 from hptune_bench.execution.setup import RunFailed, RunSetup, first_line, remembering
 from hptune_bench.store.journal import Entry
+from hptune_bench.store.runstore import Log
 
 
 def problem_of(workload: Workload, cap: float, trainings: float | None) -> Problem:
@@ -47,48 +48,24 @@ def conduct(setup: RunSetup) -> Entry:
         CannotWrite: the disk is full, or the folder is gone.
         UserError: the workload's own definition is wrong, or the journal is damaged.
     """
-    workload, run = setup.workload, setup.run
     began = time.perf_counter()
-    durable = not setup.trainer.replays
     with remembering(setup.store):
-        journal = setup.store.log()
-    with journal:
-        contents = journal.contents
+        log = setup.store.log()
+    with log:
+        contents = log.contents
         if contents.end is not None:
             return contents.end
-        data_seed = seeds.data_seed(workload.family, run.seed)
+        data_seed = seeds.data_seed(setup.workload.family, setup.run.seed)
         data = setup.trainer.data(data_seed)
-        cap = data.facts["cap"] if "cap" in data.facts else workload.cap(data)
-        trainings = None if setup.limits.epochs is None else setup.limits.epochs / workload.full_epochs
+        cap = data.facts["cap"] if "cap" in data.facts else setup.workload.cap(data)
         if not contents.entries:
             rows = {name: len(split) for name, split in data.splits.items()}
-            header = {**setup.header, "kind": "run", "facts": {**data.facts, "cap": cap}, "rows": rows}
-            with remembering(setup.store):
-                journal.append(header, durable=durable)
-        evaluation = Evaluation(setup, journal, contents, data_seed)
-        status, reason, detail = "done", "", ""
-        try:
-            assert setup.tuner is not None
-            searched = attempt(
-                functools.partial(
-                    setup.tuner.search,
-                    problem_of(workload, cap, trainings),
-                    evaluation,
-                    seeds.tuner_seed(workload.name, run.tuner, run.seed),
-                )
-            )
-            reason = "nothing left to propose"
-            if isinstance(searched, Failure):  # whatever a tuner raises fails its own run and no other
-                status, reason = "failed", first_line(searched.error)
-                detail = "".join(traceback.format_exception(searched.error))
-        except BudgetExhausted:
-            reason = evaluation.ledger.ended_by or "exhausted"
-        except RunFailed as failure:
-            status, reason = "failed", str(failure)
+            _remember(setup, log, {**setup.header, "kind": "run", "facts": {**data.facts, "cap": cap}, "rows": rows})
+        evaluation = Evaluation(setup, log, contents, data_seed)
+        status, reason, detail = _search(setup, evaluation, cap)
         evaluation.finish_replay()
         if not contents.of_kind("retraining") and (retraining := evaluation.retrain_selected()) is not None:
-            with remembering(setup.store):
-                journal.append(retraining, durable=durable)
+            _remember(setup, log, retraining)
         end = {
             "kind": "end",
             "status": status,
@@ -98,7 +75,29 @@ def conduct(setup: RunSetup) -> Entry:
             "unspent": evaluation.ledger.unspent,
             "wall_s": time.perf_counter() - began + evaluation.journaled_wall_s,
         }
-        with remembering(setup.store):
-            journal.append(end, durable=durable)
+        _remember(setup, log, end)
     setup.store.discard()
     return end
+
+
+def _remember(setup: RunSetup, log: Log, entry: Entry) -> None:
+    with remembering(setup.store):
+        log.append(entry, durable=not setup.trainer.replays)
+
+
+def _search(setup: RunSetup, evaluation: Evaluation, cap: float) -> tuple[str, str, str]:
+    """Let the tuner search; status, reason and detail of the end."""
+    workload, run, tuner = setup.workload, setup.run, setup.tuner
+    assert tuner is not None
+    trainings = None if setup.limits.epochs is None else setup.limits.epochs / workload.full_epochs
+    problem = problem_of(workload, cap, trainings)
+    seed = seeds.tuner_seed(workload.name, run.tuner, run.seed)
+    try:
+        searched = attempt(functools.partial(tuner.search, problem, evaluation, seed))
+    except BudgetExhausted:
+        return "done", evaluation.ledger.ended_by or "exhausted", ""
+    except RunFailed as failure:
+        return "failed", str(failure), ""
+    if isinstance(searched, Failure):  # whatever a tuner raises fails its own run and no other
+        return "failed", first_line(searched.error), "".join(traceback.format_exception(searched.error))
+    return "done", "nothing left to propose", ""

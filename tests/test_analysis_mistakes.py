@@ -11,7 +11,7 @@ from support.synthetic_campaign import synthetic_campaign
 
 from hptune_bench.analysis.frames import Records, by_workload
 from hptune_bench.casestudy.mistakes import AS_WRITTEN, DONE_RIGHT, mistakes
-from hptune_bench.casestudy.mistakes_section import blocks, sentence
+from hptune_bench.casestudy.sections.mistakes import blocks, sentence
 
 WORDS, VOCABULARIES = (10, 20, 30), (500, 600, 700)
 

@@ -38,26 +38,15 @@ ROOMS: dict[str, set[str]] = {
 MOST_LINES, MOST_FUNCTION_LINES = 350, 60
 
 # Today's violations: these lists may only shrink.
-FORBIDDEN_IMPORTS: set[str] = {
-    "report/sections.py -> casestudy.effort",
-    "report/sections.py -> casestudy.mistakes_section",
-    "report/sections.py -> casestudy.review_published",
-    "report/sections.py -> casestudy.sweep",
-    "report/sections.py -> casestudy.words_plot",
-    "report/tables.py -> casestudy.effort",
-}
+FORBIDDEN_IMPORTS: set[str] = set()
 LONG_MODULES: set[str] = {
     "analysis/verdict.py",
-    "report/sections.py",
-    "report/tables.py",
     "training/compiled.py",
     "verify/files.py",
 }
 LONG_FUNCTIONS: set[str] = {
     "analysis/campaign.py: _workload",
     "execution/evaluate.py: _trial",
-    "report/plots/space.py: draw_dots",
-    "report/plots/space.py: draw_questions",
     "store/collect.py: records_of",
     "training/stock_clock.py: stock_search",
 }

@@ -34,8 +34,10 @@ from hptune_bench.cli.main import app
 from hptune_bench.core import text
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.tuner_info import primary, undeclared
-from hptune_bench.report import markup, sections, style, write_report
-from hptune_bench.report.plots import canvas, curves
+from hptune_bench.report import markup, style, write_report
+from hptune_bench.report.context import build, context
+from hptune_bench.report.naming import plain
+from hptune_bench.report.plots import canvas, curves, labels
 from hptune_bench.store.results import Results, merge, took
 from hptune_bench.tuners import built_in
 
@@ -375,7 +377,7 @@ def families_apart(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def ranked_blocks(campaign: Results, found: Ranks) -> list[Any]:
     analysis = REPLACE(analyse(campaign, quick=True), ranks=found)
-    parts = sections.build(sections.context(campaign, analysis), quick=False)
+    parts = build(context(campaign, analysis), quick=False)
     return list(next(part for part in parts if part.title == "Ranks").blocks)
 
 
@@ -394,19 +396,19 @@ def test_a_best_model_that_no_file_holds_is_not_named(tmp_path: Path) -> None:
 
 def test_names_in_paths_stay_what_they_are() -> None:
     campaign = synthetic_campaign(seeds=2, epochs=False)
-    ctx = sections.context(campaign, analyse(campaign, quick=True))
+    ctx = context(campaign, analyse(campaign, quick=True))
     text = (
         "linear_regression: random_search failed (linear_regression.py), see runs/linear_regression/hyperband/s01.jsonl"
     )
-    found = sections.plain(ctx, text)
+    found = plain(ctx, text)
     assert found.startswith("Linear regression of the post: random search failed (linear_regression.py), see ")
     assert found.endswith(" runs/linear_regression/hyperband/s01.jsonl")
     short = synthetic_campaign(seeds=2, workloads=["wine"], epochs=False)
-    ctx = sections.context(short, analyse(short, quick=True))
+    ctx = context(short, analyse(short, quick=True))
     title = short.manifest["workloads"]["wine"]["title"]
-    assert sections.plain(ctx, "wine: as wine does").lower().startswith(title.lower())
-    assert sections.plain(ctx, "wine: as wine does").endswith(": as wine does"), "elsewhere it may be a word"
-    assert f"on {title}".lower() in sections.plain(ctx, "undecided on wine: no test").lower()
+    assert plain(ctx, "wine: as wine does").lower().startswith(title.lower())
+    assert plain(ctx, "wine: as wine does").endswith(": as wine does"), "elsewhere it may be a word"
+    assert f"on {title}".lower() in plain(ctx, "undecided on wine: no test").lower()
 
 
 def test_seconds_get_a_log_axis_where_searches_differ_tenfold() -> None:
@@ -569,7 +571,7 @@ def test_looks_are_distinct_fixed_and_visible() -> None:
 @given(st.lists(st.floats(0, 1), max_size=15).map(sorted))
 def test_labels_keep_their_order_and_distance(places: list[float]) -> None:
     gap = 0.05
-    moved = canvas.apart(places, gap)
+    moved = labels.apart(places, gap)
     assert len(moved) == len(places)
     assert all(0 <= at <= 1 + 1e-9 for at in moved)
     assert all(b - a >= gap - 1e-9 for a, b in pairwise(moved))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,3 +150,19 @@ def _overtuning(records: Records) -> pd.DataFrame:
     return frame.sort_values(
         ["tuner", "seed"], key=lambda s: s.map(order) if s.name == "tuner" else s, ignore_index=True
     )
+
+
+def overtuned(found: Noise, tuners: Sequence[str]) -> pd.DataFrame:
+    """How often and how much an earlier choice of the same run was better on the test split, a row per tuner.
+
+    Columns: tuner, hurt (runs that it happened to), runs, median, largest (of its size over all runs).
+    """
+    groups = {
+        tuner: found.overtuning.loc[found.overtuning["tuner"] == tuner, "overtuning"].dropna() for tuner in tuners
+    }
+    rows = [
+        (tuner, int((values > 0).sum()), len(values), float(median(values.to_numpy(float))), float(values.max()))
+        for tuner, values in groups.items()
+        if len(values)
+    ]
+    return pd.DataFrame(rows, columns=["tuner", "hurt", "runs", "median", "largest"])

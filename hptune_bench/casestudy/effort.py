@@ -9,6 +9,7 @@ import re
 import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 CHOOSE = re.compile(r"#[^\n]*?\bchoose\b(?: (\d+))?")
 LOOK = re.compile(r"#[^\n]*?\blook\b(?: (\d+))?")
@@ -88,3 +89,10 @@ def code_lines(source: str) -> list[str]:
             row, start = token.start
             lines[row - 1] = lines[row - 1][:start]
     return [text.rstrip() for i, text in enumerate(lines, start=1) if text.strip() and i not in documented]
+
+
+def scripts() -> dict[str, str]:
+    """The example scripts by method: those that came with the package, else those of the checkout it runs from."""
+    packed = Path(__file__).with_name("scripts")
+    folder = packed if packed.is_dir() else Path(__file__).resolve().parents[2] / "benchmarks" / "examples" / "effort"
+    return {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}

@@ -28,3 +28,14 @@ def first_sweep(trials: pd.DataFrame, name: str = WORDS, tuner: str = LOOP) -> p
         if loop[column].nunique() > 1:
             parts.append(loop.assign(picked=loop[column].iloc[int(np.argmin(loop["score"].to_numpy(float)))]))
     return pd.concat(parts, ignore_index=True) if parts else trials.iloc[:0].assign(picked=[])
+
+
+def flat_from(medians: pd.DataFrame, name: str = WORDS) -> float | None:
+    """The smallest value whose median lies within a tenth of the fall from the minimum; None without a finite one."""
+    series = medians.sort_values(name)
+    losses = series["median"].to_numpy(float)
+    finite = losses[np.isfinite(losses)]
+    if not len(finite):
+        return None
+    at = int(np.argmax(losses <= finite.min() + 0.1 * (finite.max() - finite.min())))
+    return float(series[name].iloc[at])

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hptune_bench.analysis.anytime import quantile_band
 from hptune_bench.casestudy.sweep import WORDS
-from hptune_bench.report.plots import canvas
+from hptune_bench.report.plots import canvas, labels
 from hptune_bench.report.style import FAINT, INK, STYLES, Style
 
 HYPERPARAMETER = WORDS
@@ -65,7 +65,7 @@ def draw(frame: pd.DataFrame, corner: str) -> Any:
         axes.fill_between(ours[HYPERPARAMETER].to_numpy(float), *bounds, color=INK, alpha=0.15, linewidth=0)
         for series, style in ((ours, OURS), (theirs, PUBLISHED)):
             line = (series[HYPERPARAMETER].to_numpy(float), series["median"].to_numpy(float))
-            axes.plot(*line, color=style.color, linewidth=style.width, linestyle=style.dash)
+            axes.plot(*line, **canvas.line_style(style))
             axes.plot(*line, **canvas.marker_style(style, 5))
         scale = canvas.Scale("linear")
         low, high = canvas.limits([*ours["lower"], *ours["upper"], *theirs["median"]], scale, 0.1)
@@ -75,9 +75,9 @@ def draw(frame: pd.DataFrame, corner: str) -> Any:
         axes.set_xlim(0, float(frame[HYPERPARAMETER].max()) + 4)
         canvas.plain_ticks(axes.xaxis)
         ends = [(series, style) for series, style in ((ours, OURS), (theirs, PUBLISHED)) if len(series)]
-        canvas.label_ends(
+        labels.label_ends(
             axes,
-            [canvas.End(float(s["median"].iloc[-1]), style, x=float(s[HYPERPARAMETER].iloc[-1])) for s, style in ends],
+            [labels.End(float(s["median"].iloc[-1]), style, x=float(s[HYPERPARAMETER].iloc[-1])) for s, style in ends],
         )
         for words in picks.loc[picks["source"] == "published", HYPERPARAMETER]:
             axes.axvline(words, color=PUBLISHED.color, linewidth=1.0, linestyle=(0, (2, 2)), zorder=1)
@@ -105,17 +105,5 @@ def _picks(axes: Any, picks: pd.DataFrame) -> None:
 def _note(
     axes: Any, at: tuple[float, float], words: str, shift: tuple[int, int], ha: str, va: str, across: str = "data"
 ) -> None:
-    where: Any = (across, "axes fraction")
-    axes.annotate(
-        words,
-        at,
-        xycoords=where,
-        xytext=shift,
-        textcoords="offset points",
-        ha=ha,
-        va=va,
-        fontsize=8,
-        color=FAINT,
-        bbox=canvas.ground(),
-        zorder=5,
-    )
+    where = {"xycoords": (across, "axes fraction"), "ha": ha, "va": va}
+    canvas.note(axes, words, at, shift, fontsize=8, color=FAINT, bbox=canvas.ground(), zorder=5, **where)

@@ -150,3 +150,13 @@ def sentence(words: str) -> str:
 def listing(names: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
+
+
+def ranged_percent(share: float, ends: tuple[float, float] | None, places: int = 0) -> str:
+    """A share as per cent with its range where there is one; no sign on zero."""
+
+    def shown(value: float) -> str:
+        return f"{round(100 * value, places) + 0.0:.{places}f}"
+
+    brackets = f" [{shown(ends[0])}, {shown(ends[1])}]" if ends else ""
+    return f"{shown(share)} %{brackets}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -99,29 +99,51 @@ Block = Prose | Items | Code | Heading | Table | Figure
 
 
 @dataclass(frozen=True)
-class Section:
-    """A part of the report; ``folded`` ones are closed until they are opened."""
+class Part:
+    """A part of the report as it stands on the page; ``folded`` ones are closed until they are opened."""
 
     title: str
     blocks: tuple[Block, ...]
     folded: bool = False
 
 
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its heading, and what stands under it, made from one row."""
+
+    heading: str
+    cell: Callable[[Any], Cell | str]
+
+
+def column(heading: str, make: Callable[..., Cell | str], *names: str) -> Column:
+    """A column made from the values that a row, of a frame or a dataclass, has under these names."""
+
+    def cell(row: Any) -> Cell | str:
+        return make(*(getattr(row, name) if is_dataclass(row) else row[name] for name in names))
+
+    return Column(heading, cell)
+
+
 def table(
     name: str,
     caption: str,
-    columns: Sequence[str],
-    rows: Iterable[Sequence[Cell | str]],
+    columns: Sequence[Column],
+    rows: pd.DataFrame | Iterable[Any],
     note: str = "",
     text_columns: int = 1,
 ) -> Table:
-    """A table whose first ``text_columns`` columns are words and whose others are numbers."""
-    cells = tuple(tuple(entry if isinstance(entry, Cell) else Cell(entry) for entry in row) for row in rows)
-    return Table(
-        name=name,
-        caption=caption,
-        columns=tuple(columns),
-        rows=cells,
-        numeric=tuple(index >= text_columns for index in range(len(columns))),
-        note=note,
-    )
+    """A table with a row for each of ``rows``.
+
+    Args:
+        name: file name.
+        text_columns: so many columns in front are words, flush left; the others are numbers.
+    """
+    shown = rows if not hasattr(rows, "iterrows") else (row for _, row in rows.iterrows())
+    cells = tuple(tuple(_cell(each.cell(row)) for each in columns) for row in shown)
+    headings = tuple(each.heading for each in columns)
+    numeric = tuple(index >= text_columns for index in range(len(columns)))
+    return Table(name, caption, headings, cells, numeric, note)
+
+
+def _cell(entry: Cell | str) -> Cell:
+    return entry if isinstance(entry, Cell) else Cell(entry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from hptune_bench.core.text import clean
+from hptune_bench.report.blocks import Cell, Table
 
 _MARKDOWN = re.compile(r"([\\`*\[\]~|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 
@@ -33,3 +34,25 @@ def slug(text: str) -> str:
 
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:60]
     return plain if plain == text else f"{plain or 'x'}-{zlib.crc32(text.encode('utf-8', 'replace')):08x}"
+
+
+def markdown_table(shown: Table) -> str:
+    """GitHub's table: escaped cells, best in bold."""
+    from tabulate import tabulate
+
+    def cell(entry: Cell, flush: bool) -> str:
+        words = markdown(entry.text)
+        if flush:
+            # Numbers with their unit, and intervals, stay on one line; a line may break between the two.
+            words = words.replace(" ", "\u00a0").replace("\u00a0\\[", " \\[")
+        return (f"**{words}**" if entry.strong else words) + (f" {entry.mark}" if entry.mark else "")
+
+    return str(
+        tabulate(
+            [[cell(entry, flush) for entry, flush in zip(row, shown.numeric, strict=True)] for row in shown.rows],
+            headers=[markdown(name) for name in shown.columns],
+            tablefmt="pipe",
+            disable_numparse=True,
+            colalign=["right" if flush else "left" for flush in shown.numeric] if shown.rows else None,
+        )
+    )

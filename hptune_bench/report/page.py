@@ -9,8 +9,8 @@ from functools import cache
 from typing import Any
 
 from hptune_bench.core import text
-from hptune_bench.report import markup, tables
-from hptune_bench.report.blocks import Section, Table
+from hptune_bench.report import markup
+from hptune_bench.report.blocks import Part, Table
 from hptune_bench.report.style import Style, palette
 
 
@@ -27,7 +27,7 @@ class Page:
 
     title: str
     lead: str
-    sections: Sequence[Section]
+    sections: Sequence[Part]
     svgs: Mapping[str, str]
     styles: Mapping[str, Style]
 
@@ -57,7 +57,7 @@ def _environment() -> Any:
     environment.filters |= {
         "md": markup.markdown,
         "mdcode": markup.code,
-        "mdtable": tables.to_markdown,
+        "mdtable": markup.markdown_table,
         "clean": text.clean,
         "slug": lambda title: markup.slug(re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")),
         "sortable": sort_key,

@@ -6,27 +6,28 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from hptune_bench.analysis import analyse
 from hptune_bench.core import text
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.files import write_atomic
-from hptune_bench.report import page, sections, tables
-from hptune_bench.report.blocks import Block, Figure, Section, Table
+from hptune_bench.report import markup, page
+from hptune_bench.report.blocks import Block, Figure, Part, Table
+from hptune_bench.report.context import Context, build, context
 from hptune_bench.report.plots import canvas
 from hptune_bench.store.csv import disarmed
 from hptune_bench.store.results import Results, merge
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from hptune_bench.tabular.table import Table as WorkloadTable
 
 
 def write(campaigns: Sequence[Results], out: Path, quick: bool) -> Path:
     """See ``report.write_report``."""
     campaign = merge(campaigns)
-    ctx = sections.context(campaign, analyse(campaign, quick=quick, tables={} if quick else replayed(campaign)))
-    parts = sections.build(ctx, quick)
+    ctx = context(campaign, analyse(campaign, quick=quick, tables={} if quick else replayed(campaign)))
+    parts = build(ctx, quick)
     svgs = {}
     for block in _blocks(parts):
         if isinstance(block, Figure):
@@ -35,8 +36,8 @@ def write(campaigns: Sequence[Results], out: Path, quick: bool) -> Path:
             write_atomic(out / "plots" / f"{block.name}.svg", svgs[block.name])
             write_atomic(out / "plots" / f"{block.name}.csv", csv(block.data))
         elif isinstance(block, Table):
-            write_atomic(out / "tables" / f"{block.name}.md", tables.to_markdown(block) + "\n")
-            write_atomic(out / "tables" / f"{block.name}.csv", csv(tables.to_frame(block)))
+            write_atomic(out / "tables" / f"{block.name}.md", markup.markdown_table(block) + "\n")
+            write_atomic(out / "tables" / f"{block.name}.csv", csv(to_frame(block)))
     shown = page.Page(
         title=text.clean(ctx.analysis.title or ctx.analysis.name),
         lead=_lead(ctx),
@@ -69,12 +70,12 @@ def replayed(campaign: Results) -> dict[str, WorkloadTable]:
     return found
 
 
-def _blocks(parts: Sequence[Section]) -> Iterator[Block]:
+def _blocks(parts: Sequence[Part]) -> Iterator[Block]:
     for part in parts:
         yield from part.blocks
 
 
-def _lead(ctx: sections.Context) -> str:
+def _lead(ctx: Context) -> str:
     """What was run, in one line."""
     manifest = ctx.campaign.manifest
     done, planned = manifest.get("finished_runs"), manifest.get("planned_runs")
@@ -87,6 +88,13 @@ def _lead(ctx: sections.Context) -> str:
     if labels:
         words.append(f"{text.listing(labels)} data where marked")
     return "; ".join(words) + "."
+
+
+def to_frame(shown: Table) -> pd.DataFrame:
+    """The unrounded values behind a table; a column's words where it holds no numbers."""
+    rows = [[entry.text if entry.value is None else entry.value for entry in row] for row in shown.rows]
+    names = [name if shown.columns.count(name) == 1 else f"{name} ({i + 1})" for i, name in enumerate(shown.columns)]
+    return pd.DataFrame(rows, columns=names)
 
 
 def csv(frame: pd.DataFrame) -> str:
@@ -103,7 +111,3 @@ def csv(frame: pd.DataFrame) -> str:
         else frame
     )
     return str(safe.to_csv(index=False, lineterminator="\n"))
-
-
-def _safe(entry: object) -> object:
-    return disarmed(entry) if isinstance(entry, str) else entry

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from hptune_bench.core import text
-from hptune_bench.report.style import FAINT, FIGURE_WIDTH, INK, PAPER, Style, rc
+from hptune_bench.report.style import FAINT, FIGURE_WIDTH, PAPER, Style, rc
 
 
 def new(height: float, *, left: float = 0.75, right: float = 0.25, bottom: float = 0.6, top: float = 0.3) -> Any:
@@ -30,6 +30,34 @@ def new(height: float, *, left: float = 0.75, right: float = 0.25, bottom: float
         left=left / FIGURE_WIDTH, right=1 - right / FIGURE_WIDTH, bottom=bottom / height, top=1 - top / height
     )
     return figure
+
+
+def grid(panels: int, height: float, rest: float, *, bottom: float, top: float, hspace: float) -> tuple[Any, list[Any]]:
+    """A figure with so many panels, two in a row, that share their score axis; only the left ones have its labels.
+
+    Args:
+        height: inches of a row; rest: inches besides.
+    """
+    rows = max(1, math.ceil(panels / 2))
+    figure = new(height * rows + rest, left=1.05, right=0.2, bottom=bottom, top=top)
+    figure.subplots_adjust(hspace=hspace, wspace=0.14)
+    found: list[Any] = []
+    for index in range(panels):
+        found.append(figure.add_subplot(rows, min(2, panels), index + 1, sharey=found[0] if found else None))
+        found[-1].tick_params(labelleft=index % 2 == 0)
+    return figure, found
+
+
+def name_rows(axes: Any, labels: Sequence[str]) -> None:
+    """One row for each label, the first on top, without lines between them."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+
+
+def note(axes: Any, words: str, at: tuple[float, float], shift: tuple[float, float], **options: Any) -> None:
+    """Words beside a point, shifted by so many points; in data coordinates unless ``xycoords`` says otherwise."""
+    axes.annotate(words, at, xytext=shift, textcoords="offset points", **options)
 
 
 def render(draw: Callable[[], Any]) -> tuple[bytes, str]:
@@ -147,12 +175,15 @@ def steps(axes: Any, x: np.ndarray, y: np.ndarray, style: Style, **line: Any) ->
         x,
         np.where(np.isfinite(y), y, np.nan),
         drawstyle="steps-post",
-        color=style.color,
-        linestyle=style.dash,
-        linewidth=style.width,
         solid_capstyle="butt",
+        **line_style(style),
         **line,
     )
+
+
+def line_style(style: Style) -> dict[str, Any]:
+    """Keyword arguments of ``plot`` for a tuner's line without markers."""
+    return {"color": style.color, "linestyle": style.dash, "linewidth": style.width}
 
 
 def marker_style(style: Style, size: float = 6.0) -> dict[str, Any]:
@@ -166,92 +197,6 @@ def marker_style(style: Style, size: float = 6.0) -> dict[str, Any]:
         "markeredgecolor": style.color,
         "markeredgewidth": 1.4,
     }
-
-
-# --- direct labels -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class End:
-    """Where a curve ends, for its label in the right margin.
-
-    Attributes:
-        y: in data units; NaN: it never had a value. x: where it ends before the right edge; None: at the edge.
-    """
-
-    y: float
-    style: Style
-    x: float | None = None
-
-
-def label_ends(axes: Any, ends: Sequence[End], size: float = 9.0) -> None:
-    """Names each curve in the right margin, in the order in which the curves end, with a sample of its line.
-
-    Labels are moved apart where they would overlap; a thin line leads from the end of the curve to its label.
-    """
-    if not ends:
-        return
-    figure = axes.figure
-    height = axes.get_position().height * figure.get_figheight()
-    width = axes.get_position().width * figure.get_figwidth()
-    size = min(size, 72 * height / len(ends) / 1.05)
-    gap = size * 1.3 / 72 / height
-    places = [_place(axes, end.y) for end in ends]
-    order = sorted(range(len(ends)), key=lambda index: places[index])
-    spread = apart([places[index] for index in order], gap)
-    sample = 0.34 / width
-    lead = 0.16 / width
-    for index, at in zip(order, spread, strict=True):
-        end = ends[index]
-        line = {"transform": axes.transAxes, "clip_on": False}
-        if math.isfinite(end.y):
-            axes.plot([1.0, 1.0 + lead], [places[index], at], color=FAINT, linewidth=0.6, **line)
-            if end.x is not None:
-                axes.plot([end.x, axes.get_xlim()[1]], [end.y, end.y], color=FAINT, linewidth=0.6, zorder=1)
-        axes.plot(
-            [1.0 + lead, 1.0 + lead + sample],
-            [at, at],
-            color=end.style.color,
-            linestyle=end.style.dash,
-            linewidth=end.style.width,
-            **line,
-        )
-        axes.plot([1.0 + lead + sample / 2], [at], **marker_style(end.style, 4.5), **line)
-        axes.text(
-            1.0 + lead + sample + 0.06 / width,
-            at,
-            end.style.label,
-            transform=axes.transAxes,
-            va="center_baseline",
-            ha="left",
-            fontsize=size,
-            color=INK,
-        )
-
-
-def _place(axes: Any, y: float) -> float:
-    """A data value as a share of the axes' height; a curve without a value is listed at the top."""
-    if not math.isfinite(y):
-        return 1.0
-    _, share = axes.transAxes.inverted().transform(axes.transData.transform((axes.get_xlim()[1], y)))
-    return float(min(max(share, 0.0), 1.0))
-
-
-def apart(places: Sequence[float], gap: float) -> list[float]:
-    """Ascending places moved as little as possible (least squares) so that neighbours are ``gap`` apart.
-
-    The order is kept; all stay inside [0, 1] as long as there is room. (Pool adjacent violators on ``place - i gap``.)
-    """
-    blocks: list[tuple[float, int]] = []
-    for index, place in enumerate(places):
-        mean, count = place - index * gap, 1
-        while blocks and blocks[-1][0] > mean:
-            other, weight = blocks.pop()
-            mean, count = (mean * count + other * weight) / (count + weight), count + weight
-        blocks.append((mean, count))
-    top = 1.0 - (len(places) - 1) * gap
-    flat = [min(max(mean, 0.0), max(top, 0.0)) for mean, count in blocks for _ in range(count)]
-    return [mean + index * gap for index, mean in enumerate(flat)]
 
 
 def corner(axes: Any, words: str) -> None:

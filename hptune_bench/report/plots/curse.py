@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from hptune_bench.report.plots import canvas
-from hptune_bench.report.style import FAINT, INK, Style
+from hptune_bench.report.style import FAINT, INK, PAPER, Style
 
 
 def draw(
@@ -31,20 +31,9 @@ def draw(
         if math.isfinite(start) and math.isfinite(end):
             axes.plot([start, end], [row, row], color=style.color, linewidth=2, solid_capstyle="butt", zorder=2)
         for at, filled in ((start, False), (end, True)):
-            axes.plot(
-                [at],
-                [row],
-                linestyle="none",
-                marker="o",
-                markersize=7,
-                color=style.color,
-                zorder=3,
-                markerfacecolor=style.color if filled else "#fefefe",
-                markeredgewidth=1.6,
-            )
-    axes.set_yticks(range(len(frame)), [styles[name].label for name in frame["tuner"]])
-    axes.set_ylim(len(frame) - 0.5, -0.5)
-    axes.grid(axis="y", visible=False)
+            dot = {"marker": "o", "markersize": 7, "markerfacecolor": style.color if filled else PAPER}
+            axes.plot([at], [row], linestyle="none", color=style.color, markeredgewidth=1.6, zorder=3, **dot)
+    canvas.name_rows(axes, [styles[name].label for name in frame["tuner"]])
     axes.set_xlabel(x_label + (f"\n({scale.note})" if scale.note else ""))
     axes.set_title(title)
     canvas.corner(axes, corner)
@@ -58,7 +47,7 @@ def _legend(figure: Any, with_untuned: bool) -> None:
     def dot(face: str, label: str) -> Any:
         return Line2D([], [], linestyle="none", marker="o", color=INK, markerfacecolor=face, label=label)
 
-    handles = [dot("#fefefe", "reported by the search"), dot(INK, "same configuration, trained again")]
+    handles = [dot(PAPER, "reported by the search"), dot(INK, "same configuration, trained again")]
     if with_untuned:
         handles.append(Line2D([], [], linestyle=(0, (1.2, 1.6)), color=FAINT, label="untuned"))
     canvas.legend(figure, handles)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from hptune_bench.analysis.anytime import AXES, Curves
 from hptune_bench.core.text import columns
-from hptune_bench.report.plots import canvas
+from hptune_bench.report.plots import canvas, labels
 from hptune_bench.report.style import INK, STYLES, Style
 
 MAX_BANDS = 5
@@ -101,18 +101,18 @@ def _panel(axes: Any, panel: Panel, styles: Mapping[str, Style]) -> None:
     axes.set_title(panel.title)
     canvas.corner(axes, panel.corner)
     ends = [_end(bands[name], styles[name]) for name in shown]
-    untuned = [canvas.End(panel.untuned, UNTUNED)] if math.isfinite(panel.untuned) else []
-    canvas.label_ends(axes, ends + untuned)
+    untuned = [labels.End(panel.untuned, UNTUNED)] if math.isfinite(panel.untuned) else []
+    labels.label_ends(axes, ends + untuned)
     if not any(np.isfinite(frame["median"].to_numpy(float)).any() for frame in bands.values()):
         axes.set_yticks([])
         axes.text(0.5, 0.5, "no run has a finite score", transform=axes.transAxes, ha="center", color=INK)
 
 
-def _end(band: pd.DataFrame, style: Style) -> canvas.End:
+def _end(band: pd.DataFrame, style: Style) -> labels.End:
     """The end of a median curve; where the median run failed, the label says so."""
     y = float(band["median"].iloc[-1])
     failed = style if math.isfinite(y) else replace(style, label=f"{style.label}: failed")
-    return canvas.End(y, failed, x=float(band["x"].max()))
+    return labels.End(y, failed, x=float(band["x"].max()))
 
 
 def _across(panel: Panel, bands: list[pd.DataFrame]) -> tuple[canvas.Scale, float]:

@@ -14,7 +14,7 @@ from hptune_bench.analysis.ranks import Diagram, Ranks
 from hptune_bench.analysis.statistics import ALPHA
 from hptune_bench.analysis.verdict import word
 from hptune_bench.core import text
-from hptune_bench.report.plots import canvas
+from hptune_bench.report.plots import canvas, labels
 from hptune_bench.report.plots.curves import MAX_BANDS
 from hptune_bench.report.style import FAINT, GRID, INK, Style
 
@@ -90,9 +90,7 @@ def _panel(axes: Any, items: Sequence[Comparison], styles: Mapping[str, Style], 
     axes.axvline(0, color=FAINT, linewidth=1)
     for row, item in enumerate(items):
         _row(axes, row, item, styles[item.tuner], axes.get_xlim())
-    axes.set_yticks(range(len(items)), [styles[item.tuner].label for item in items])
-    axes.set_ylim(len(items) - 0.5, -0.5)
-    axes.grid(axis="y", visible=False)
+    canvas.name_rows(axes, [styles[item.tuner].label for item in items])
     return scale
 
 
@@ -125,16 +123,8 @@ def _row(axes: Any, row: int, item: Comparison, style: Style, edges: tuple[float
     axes.plot(differences[inside], row + jitter[inside], alpha=0.75, zorder=3, **canvas.marker_style(style, 4.5))
     for sign, shape, edge in ((1, ">", edges[1]), (-1, "<", edges[0])):
         beyond = ~inside & (np.sign(np.nan_to_num(differences, posinf=1, neginf=-1)) == sign)
-        axes.plot(
-            np.full(beyond.sum(), edge),
-            row + jitter[beyond],
-            linestyle="none",
-            marker=shape,
-            color=INK,
-            markersize=6,
-            clip_on=False,
-            zorder=3,
-        )
+        arrow = {"linestyle": "none", "marker": shape, "color": INK, "markersize": 6, "clip_on": False}
+        axes.plot(np.full(beyond.sum(), edge), row + jitter[beyond], zorder=3, **arrow)
     result = item.spoken.result
     words = word(item)
     if result:
@@ -147,17 +137,8 @@ def _row(axes: Any, row: int, item: Comparison, style: Style, edges: tuple[float
         words += f", n = {result.n}"
         if item.spoken.p_holm is not None:
             words += f"\np = {text.probability(item.spoken.p_holm)} (Holm)".replace("= <", "< ")
-    axes.annotate(
-        words,
-        (1, row),
-        xycoords=("axes fraction", "data"),
-        xytext=(6, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=8.5,
-        color=INK,
-        annotation_clip=False,
-    )
+    where = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False}
+    canvas.note(axes, words, (1, row), (6, 0), fontsize=8.5, color=INK, **where)
 
 
 def draw_ranks(ranks: Ranks, styles: Mapping[str, Style], corner: str = "") -> Any:
@@ -172,10 +153,8 @@ def draw_ranks(ranks: Ranks, styles: Mapping[str, Style], corner: str = "") -> A
         if math.isfinite(item["low"]):
             axes.plot([item["low"], item["high"]], [row, row], color=style.color, linewidth=2.2, solid_capstyle="butt")
         axes.plot([item["mean_rank"]], [row], **canvas.marker_style(style, 7))
-    axes.set_yticks(range(len(frame)), [styles[name].label for name in frame["tuner"]])
-    axes.set_ylim(len(frame) - 0.5, -0.5)
+    canvas.name_rows(axes, [styles[name].label for name in frame["tuner"]])
     axes.set_xlim(0.8, len(frame) + 0.2)
-    axes.grid(axis="y", visible=False)
     axes.set_xticks(range(1, len(frame) + 1))
     axes.set_xlabel("mean rank (1 = best)")
     canvas.plain_ticks(axes.xaxis)
@@ -241,11 +220,11 @@ def draw_ranks_over_time(over_time: pd.DataFrame, styles: Mapping[str, Style], t
                 axes.fill_between(x, *edges, step="post", color=styles[str(name)].color, alpha=0.13, linewidth=0)
             canvas.steps(axes, x, y, styles[str(name)])
             canvas.markers(axes, x, y, styles[str(name)], (0.0, last), place / len(groups))
-            ends.append(canvas.End(float(y[-1]), styles[str(name)]))
+            ends.append(labels.End(float(y[-1]), styles[str(name)]))
         axes.set_xlabel("trained epochs")
         if len(groups) <= MAX_RANK_TICKS:
             axes.set_yticks(range(1, len(groups) + 1))
         axes.set_ylabel("mean rank so far (1 = best)")
         axes.set_title(title)
-        canvas.label_ends(axes, ends)
+        labels.label_ends(axes, ends)
     return figure

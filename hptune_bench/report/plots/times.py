@@ -14,8 +14,8 @@ from hptune_bench.analysis.anytime import AXES
 from hptune_bench.analysis.costs import BreakEven
 from hptune_bench.analysis.targets import Targets
 from hptune_bench.core import text
-from hptune_bench.report.plots import canvas
-from hptune_bench.report.style import FAINT, Style
+from hptune_bench.report.plots import canvas, labels
+from hptune_bench.report.style import FAINT, PAPER, Style
 
 PARTS = {
     "training": ("training", "#0072b2", ""),
@@ -45,12 +45,12 @@ def draw_ecdf(targets: Targets, tuners: Sequence[str], styles: Mapping[str, Styl
         canvas.steps(axes, x, y, styles[name])
         # Curves that end at the same share lie on each other: their markers tell them apart.
         canvas.markers(axes, x, y, styles[name], (first if log else 0.0, last), place / max(len(tuners), 1))
-        ends.append(canvas.End(float(y[-1]), styles[name]))
+        ends.append(labels.End(float(y[-1]), styles[name]))
     axes.set_xlabel(AXES[targets.axis] + (", log axis" if log else ""))
     axes.set_ylabel("share of (seed, target) pairs reached")
     axes.set_title(title)
     canvas.corner(axes, corner)
-    canvas.label_ends(axes, ends)
+    labels.label_ends(axes, ends)
     return figure
 
 
@@ -61,27 +61,11 @@ def draw_time(frame: pd.DataFrame, styles: Mapping[str, Style], title: str) -> A
     start = np.zeros(len(frame))
     for column, (words, color, hatch) in PARTS.items():
         width = frame[column].fillna(0).clip(lower=0).to_numpy(float)
-        axes.barh(
-            range(len(frame)),
-            width,
-            left=start,
-            color=color,
-            hatch=hatch,
-            edgecolor="#fefefe",
-            linewidth=0.6,
-            height=0.66,
-            label=words,
-        )
+        look = {"color": color, "hatch": hatch, "edgecolor": PAPER, "linewidth": 0.6, "height": 0.66}
+        axes.barh(range(len(frame)), width, left=start, label=words, **look)
         start = start + width
     for row, total in enumerate(start):
-        axes.annotate(
-            text.seconds(float(total)),
-            (total, row),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8.5,
-        )
+        canvas.note(axes, text.seconds(float(total)), (total, row), (4, 0), va="center", fontsize=8.5)
     axes.set_yticks(range(len(frame)), [styles[name].label for name in frame["tuner"]])
     axes.set_ylim(len(frame) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
@@ -117,33 +101,25 @@ def draw_break_even(pairs: Sequence[BreakEven], styles: Mapping[str, Style], tit
         canvas.apply(axes.xaxis, canvas.Scale("log"), float(x.min()), float(x.max()))
         axes.axhline(1, color=FAINT, linewidth=1.2)
         axes.axhspan(bottom / 10, 1, color="#dcdfe4", alpha=0.35, linewidth=0, zorder=0)
-        axes.annotate(
-            "tuner faster",
-            (0, 1),
-            xycoords=("axes fraction", "data"),
-            xytext=(4, -4),
-            va="top",
-            textcoords="offset points",
-            fontsize=8.5,
-            color=FAINT,
-        )
+        where = {"xycoords": ("axes fraction", "data"), "va": "top", "fontsize": 8.5, "color": FAINT}
+        canvas.note(axes, "tuner faster", (0, 1), (4, -4), **where)
         ends = []
         for place, pair in enumerate(here):
             curve = pair.curve
             ratio = (curve["tuner_time"] / curve["reference_time"]).to_numpy(float)
             style = styles[pair.tuner]
             seconds = curve["seconds_per_epoch"].to_numpy(float)
-            axes.plot(seconds, ratio, color=style.color, linestyle=style.dash, linewidth=style.width)
+            axes.plot(seconds, ratio, **canvas.line_style(style))
             canvas.sprinkle(axes, seconds, ratio, style, place / len(here))
             at = pair.seconds_per_epoch
             if at and math.isfinite(at) and x.min() <= at <= x.max():
                 axes.plot([at], [1.0], zorder=4, **canvas.marker_style(style, 10))
                 style = replace(style, label=f"{style.label}, from {text.number(at, 2)} s")
-            ends.append(canvas.End(float(ratio[-1]) if len(ratio) else math.nan, style))
+            ends.append(labels.End(float(ratio[-1]) if len(ratio) else math.nan, style))
         axes.set_ylabel(f"time ÷ time of\n{styles[reference].label}")
         if index == len(references) - 1:
             axes.set_xlabel("seconds per epoch of your model")
         if index == 0:
             axes.set_title(title)
-        canvas.label_ends(axes, ends)
+        labels.label_ends(axes, ends)
     return figure

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hptune_bench.analysis.tabular.effects import largest
 from hptune_bench.analysis.tabular.importance import ExactQuestion, show
 from hptune_bench.analysis.tabular.truth import LINES, Truth
-from hptune_bench.report.plots import canvas
+from hptune_bench.report.plots import canvas, labels
 from hptune_bench.report.plots.curves import MAX_BANDS
 from hptune_bench.report.style import FAINT, INK, Style, shorten
 
@@ -70,19 +71,16 @@ def _lines_panel(axes: Any, true: Truth, styles: Mapping[str, Style], column: st
             edges = lower, np.where(np.isnan(upper), axes.get_ylim()[1], upper)
             axes.fill_between(x, *edges, step="post", color=style.color, alpha=0.13, linewidth=0)
         canvas.steps(axes, known["epochs"].to_numpy(float), known[column].to_numpy(float), style, zorder=3)
-        ends.append(canvas.End(float(known[column].iloc[-1]), style, x=float(known["epochs"].iloc[-1])))
+        ends.append(labels.End(float(known[column].iloc[-1]), style, x=float(known["epochs"].iloc[-1])))
     axes.set_xlim(0, last)
     axes.set_ylabel(f"true mean {score}" + (f"\n({scale.note})" if scale.note else ""))
     canvas.plain_ticks(axes.xaxis)
-    canvas.label_ends(axes, ends)
+    labels.label_ends(axes, ends)
 
 
 def draw_importance(effects: pd.DataFrame, title: str, corner: str) -> Any:
     """Bars of both decompositions: main effects first, then the largest pairs and higher orders, then noise."""
-    size = effects[["failing", "scoring"]].fillna(0.0).max(axis=1)
-    main, noise = effects[effects["order"] == 1], effects[effects["order"] == 0]
-    rest = effects[effects["order"] > 1].loc[lambda rows: size[rows.index].sort_values(ascending=False).index]
-    shown = pd.concat([main, rest.head(max(0, MOST_EFFECTS - len(main) - 1)), noise]).reset_index(drop=True)
+    shown = largest(effects, max(0, MOST_EFFECTS - int((effects["order"] == 1).sum()) - 1))
     figure = canvas.new(0.32 * len(shown) + 1.5, left=3.2, right=0.4, bottom=0.75, top=0.62)
     axes = figure.add_subplot()
     for shift, part in ((-0.19, "failing"), (0.19, "scoring")):
@@ -97,10 +95,8 @@ def draw_importance(effects: pd.DataFrame, title: str, corner: str) -> Any:
         )
         known = shown[shown[f"{part}_low"].notna()]
         axes.hlines(known.index + shift, known[f"{part}_low"], known[f"{part}_high"], color=INK, linewidth=1.2)
-    axes.set_yticks(range(len(shown)), [shorten(str(name).replace(" x ", " × "), 34) for name in shown["names"]])
-    axes.set_ylim(len(shown) - 0.5, -0.5)
+    canvas.name_rows(axes, [shorten(str(name).replace(" x ", " × "), 34) for name in shown["names"]])
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.grid(axis="y", visible=False)
     axes.set_xlabel("share of the variance of a single training (all bars of a colour sum to 1)")
     axes.set_title(title)
     canvas.plain_ticks(axes.xaxis)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from hptune_bench.analysis.frames import Records
 from hptune_bench.casestudy.mistakes import AS_WRITTEN, DEAD, DONE_RIGHT, DeadLoop, Gain, Mistakes, mistakes
 from hptune_bench.core import text
-from hptune_bench.report.blocks import Block, Cell, Prose, table
-from hptune_bench.report.tables import measure
+from hptune_bench.report.blocks import Block, Cell, Column, Prose, table
+from hptune_bench.report.cells import measure, part
+from hptune_bench.report.context import Context, Section
+
+
+def _mistakes(ctx: Context) -> Iterable[Block]:
+    return blocks({found.records.name: found.records for found in ctx.workloads})
 
 
 def blocks(records: Mapping[str, Records]) -> tuple[Block, ...]:
@@ -18,34 +23,25 @@ def blocks(records: Mapping[str, Records]) -> tuple[Block, ...]:
     found = mistakes(records[AS_WRITTEN], records[DONE_RIGHT])
     if found is None:
         return ()
+    unknown = Cell("not known: no test split")
     rows = [
-        [
-            Cell("What the loop seems to gain over the copied configuration: validation score"),
-            _cell(found.claimed),
-            _cell(found.selected),
-        ],
-        [
-            Cell("What it gains on data it has not seen: test score"),
-            Cell("not known: no test split"),
-            _cell(found.true),
-        ],
-        [
-            Cell(f"What the second loop, over {DEAD}, seems to gain over the first"),
-            _cell(found.dead.gain),
-            _cell(found.live.gain),
-        ],
-        [Cell("Seeds in which that loop found something better"), _share(found.dead), _share(found.live)],
-        [Cell(f"The {DEAD} that was picked (times)"), _picked(found.dead), _picked(found.live)],
+        ("What the loop seems to gain over the copied configuration: validation score", found.claimed, found.selected),
+        ("What it gains on data it has not seen: test score", unknown, found.true),
+        (f"What the second loop, over {DEAD}, seems to gain over the first", found.dead.gain, found.live.gain),
+        ("Seeds in which that loop found something better", _share(found.dead), _share(found.live)),
+        (f"The {DEAD} that was picked (times)", _picked(found.dead), _picked(found.live)),
+    ]
+    columns = [
+        Column("", lambda row: row[0]),
+        Column("As written", lambda row: _cell(row[1])),
+        Column("Done right", lambda row: _cell(row[2])),
     ]
     note = (
         f"The hand-written loop, {text.plural(found.claimed.pairs, 'seed')}: medians of paired differences on equal "
         "data with their 95 % interval (none below six seeds); positive = better than the copied configuration."
     )
     caption = "The loop as the notebook wrote it, and done right"
-    return (
-        Prose(sentence(found), strong=True),
-        table("mistakes", caption, ["", "As written", "Done right"], rows, note, 1),
-    )
+    return Prose(sentence(found), strong=True), table("mistakes", caption, columns, rows, note)
 
 
 def sentence(found: Mistakes) -> str:
@@ -66,14 +62,19 @@ def _words(gain: Gain) -> str:
     return text.interval(gain.value, gain.interval.low, gain.interval.high)
 
 
-def _cell(gain: Gain) -> Cell:
-    span = gain.interval
-    return measure(gain.value, span.low if span else None, span.high if span else None)
+def _cell(entry: Gain | Cell) -> Cell:
+    if isinstance(entry, Cell):
+        return entry
+    span = entry.interval
+    return measure(entry.value, *((span.low, span.high) if span else ()))
 
 
 def _share(loop: DeadLoop) -> Cell:
-    return Cell(f"{loop.improved} of {loop.runs}", loop.improved / loop.runs)
+    return part(loop.improved, loop.runs)
 
 
 def _picked(loop: DeadLoop) -> Cell:
     return Cell(", ".join(f"{value} ({count})" for value, count in loop.picked.items()))
+
+
+SECTION = Section("What the notebook's mistakes do", 80, _mistakes, folded=False)

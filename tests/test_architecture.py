@@ -46,8 +46,6 @@ LONG_MODULES: set[str] = {
 }
 LONG_FUNCTIONS: set[str] = {
     "analysis/campaign.py: _workload",
-    "execution/evaluate.py: _trial",
-    "store/collect.py: records_of",
     "training/stock_clock.py: stock_search",
 }
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hptune_bench.store.collect import best_of
+from hptune_bench.store.columns import EPOCHS, RUNS, dictionary
 from hptune_bench.store.csv import CsvFile
-from hptune_bench.store.records import EpochRecord, NoiseRecord, RunRecord, TrialRecord, dictionary
+from hptune_bench.store.trial import NOISE, TRIALS, best_of
 
 
 def to_csv(rows):
@@ -25,8 +25,8 @@ def to_csv(rows):
 
 def test_the_documentation_has_every_column_as_the_code_has_it():
     text = Path("docs/results.md").read_text(encoding="utf-8")
-    for kind in (RunRecord, TrialRecord, EpochRecord, NoiseRecord):
-        assert dictionary(kind) in text
+    for table in (RUNS, TRIALS, EPOCHS, NOISE):
+        assert dictionary(table) in text
 
 
 def test_rows_with_other_columns_keep_theirs_together_and_formulas_are_disarmed():

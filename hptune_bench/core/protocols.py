@@ -5,9 +5,10 @@ Nothing here imports TensorFlow, and nothing here computes: these are the nouns 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -17,6 +18,7 @@ TrialStatus = Literal["completed", "truncated", "diverged", "error", "timeout", 
 TRIAL_STATUSES: tuple[TrialStatus, ...] = ("completed", "truncated", "diverged", "error", "timeout", "crashed")
 RunStatus = Literal["done", "failed", "interrupted"]
 
+Number = TypeVar("Number", float, Any)
 State = Mapping[str, np.ndarray]
 """A trial's resumable state: flat names to arrays, so that ``np.savez`` can keep it and nothing is pickled."""
 
@@ -178,8 +180,9 @@ def oriented(metric: str, direction: str) -> str:
     return metric if direction == "min" else f"negated {metric}"
 
 
-def sign_of(direction: Direction) -> int:
-    return 1 if direction == "min" else -1
+def minimised(value: Number, direction: str) -> Number:
+    """A score, or an array of them, so that smaller is better; of a minimised score the value as it was logged."""
+    return value if direction == "min" else -value
 
 
 class Workload(Protocol):
@@ -312,6 +315,11 @@ class Outcome:
     test: Callable[[], Mapping[str, float]]
     weights: Callable[[], list[np.ndarray]]
     tests: tuple[Mapping[str, float], ...] = ()
+
+    @property
+    def score(self) -> float:
+        """The best objective; +inf if no epoch was finite."""
+        return math.inf if self.best is None else self.objective[self.best]
 
 
 class Trainer(Protocol):

@@ -23,6 +23,7 @@ from hptune_bench.store.folder import checksums
 from hptune_bench.store.layout import RunId
 from hptune_bench.store.manifest import Newer, read_manifest, write_manifest
 from hptune_bench.store.runstore import FileStore
+from hptune_bench.store.trial import Measures
 from hptune_bench.store.upgrade import CSV_SCHEMA, SCHEMA
 
 
@@ -151,11 +152,8 @@ class Books:
 
     def collect(self) -> None:
         """Make the tables."""
-        described = {
-            name: collect.Described(workload.objective, workload.direction, workload.metrics)
-            for name, workload in self.plan.workloads.items()
-        }
-        collect.collect(self.folder, self._all_runs(), described, registry.stock_tuners())
+        measures = {name: Measures.of(workload) for name, workload in self.plan.workloads.items()}
+        collect.collect(self.folder, self._all_runs(), measures, registry.stock_tuners())
 
     def drop_weights(self) -> None:
         """Delete what only the best models were made from."""

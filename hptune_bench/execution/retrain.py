@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from hptune_bench.core import seeds
 from hptune_bench.core.errors import Failure, attempt
-from hptune_bench.core.protocols import Job, sign_of
+from hptune_bench.core.protocols import Job, Workload, minimised
 from hptune_bench.core.space import Configuration
 from hptune_bench.execution.setup import RunSetup, first_line
 from hptune_bench.store.journal import Entry
+from hptune_bench.store.trial import Retraining
 
 
 def retrain(
@@ -29,35 +31,26 @@ def retrain(
         setup.progress({"event": "retrained", "repeat": repeat})
     if isinstance(outcome, Failure):
         return lost_retraining(repeat, configuration, "error", first_line(outcome.error))
-    entry = lost_retraining(repeat, configuration, "", "")
-    sign = sign_of(setup.workload.direction)
-    curve = [sign * epoch[setup.workload.objective] for epoch in outcome.history]
     test = dict(outcome.test()) if outcome.best is not None else {}
-    metric = setup.workload.test_metric
-    return {
-        **entry,
-        "status": "completed" if math.isfinite(curve[-1]) else "diverged",
-        "score": math.inf if outcome.best is None else curve[outcome.best],
-        "best_epoch": None if outcome.best is None else outcome.best + 1,
-        "epochs": len(curve),
-        "train_s": outcome.train_s,
-        "test": test,
-        "test_score": sign * test[metric] if metric in test else None,
-    }
+    return Retraining(
+        repeat=repeat,
+        configuration=dict(configuration),
+        status="completed" if math.isfinite(outcome.objective[-1]) else "diverged",
+        score=outcome.score,
+        best_epoch=None if outcome.best is None else outcome.best + 1,
+        epochs=len(outcome.objective),
+        train_s=outcome.train_s,
+        test=test,
+        test_score=test_score(setup.workload, test),
+    ).entry()
+
+
+def test_score(workload: Workload, test: Mapping[str, float]) -> float | None:
+    """The score of a model on the test split, minimised; None where there is no such split."""
+    found = test.get(workload.test_metric)
+    return None if found is None else minimised(found, workload.direction)
 
 
 def lost_retraining(repeat: int, configuration: Configuration, status: str, error: str) -> Entry:
     """A retraining that gave no score, as a journal entry."""
-    return {
-        "kind": "retraining",
-        "repeat": repeat,
-        "configuration": dict(configuration),
-        "status": status,
-        "score": math.inf,
-        "best_epoch": None,
-        "epochs": 0,
-        "train_s": 0.0,
-        "test": {},
-        "test_score": None,
-        "error": error,
-    }
+    return Retraining(repeat=repeat, configuration=dict(configuration), status=status, error=error).entry()

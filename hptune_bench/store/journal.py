@@ -20,6 +20,7 @@ from typing import Any
 
 from hptune_bench.core.errors import UserError
 from hptune_bench.store.entries import check
+from hptune_bench.store.trial import Trial
 
 Entry = dict[str, Any]
 
@@ -59,6 +60,10 @@ class Contents:
 
     def of_kind(self, kind: str) -> list[Entry]:
         return [entry for entry in self.entries if entry["kind"] == kind]
+
+    @property
+    def trials(self) -> list[Trial]:
+        return [Trial.of(entry) for entry in self.of_kind("trial")]
 
     @property
     def end(self) -> Entry | None:

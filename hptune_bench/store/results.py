@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,15 +12,16 @@ from typing import Any
 import pandas as pd
 
 from hptune_bench.core.errors import UserError
+from hptune_bench.store.columns import EPOCHS, RUNS, STOCK_CLOCK, Column
 from hptune_bench.store.csv import armed
 from hptune_bench.store.layout import MANIFEST
 from hptune_bench.store.manifest import read_manifest
-from hptune_bench.store.records import EpochRecord, NoiseRecord, RunRecord, TrialRecord
+from hptune_bench.store.trial import NOISE, TRIALS
 
 
 @dataclass(frozen=True)
 class Results:
-    """A results folder in memory. The frames have the columns of ``records``; absent files give empty frames.
+    """A results folder in memory. The frames have the columns of ``columns``; absent files give empty frames.
 
     Attributes:
         manifest: see ``docs/results.md``.
@@ -52,22 +51,16 @@ def read_results(path: Path, epochs: bool = True) -> Results:
     """
     manifest = read_manifest(path / MANIFEST)
     frames = {
-        name: _read(path / f"{name}.csv", kind, manifest) if epochs or name != "epochs" else pd.DataFrame()
-        for name, kind in _KINDS.items()
+        name: _read(path / f"{name}.csv", columns, manifest) if epochs or name != "epochs" else pd.DataFrame()
+        for name, columns in _COLUMNS.items()
     }
     return Results(path=path, manifest=manifest, **frames)
 
 
-_KINDS: dict[str, type | None] = {
-    "runs": RunRecord,
-    "trials": TrialRecord,
-    "epochs": EpochRecord,
-    "noise": NoiseRecord,
-    "stock_clock": None,
-}
+_COLUMNS = {"runs": RUNS, "trials": TRIALS, "epochs": EPOCHS, "noise": NOISE, "stock_clock": STOCK_CLOCK}
 
 
-def _read(path: Path, kind: type | None, manifest: dict[str, Any]) -> pd.DataFrame:
+def _read(path: Path, columns: Sequence[Column], manifest: dict[str, Any]) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame()
     remedy = "run the benchmark again or restore the file"
@@ -77,38 +70,28 @@ def _read(path: Path, kind: type | None, manifest: dict[str, Any]) -> pd.DataFra
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as CSV ({_one_line(error)}); {remedy}") from None
     frame = frame.rename(columns=armed)
-    wanted = {"overhead_s": float, "epoch_s": float} if kind is None else _types(kind)
-    for name, type_ in {"workload": str, **wanted}.items():
+    wanted = {column.name: column.kind for column in columns if column.around is None}
+    for name, kind in wanted.items():
         if name not in frame:
             raise UserError(f"{path}: column {name!r} is missing; {remedy}")
-        fine = type_ is str or (frame[name].dtype == bool if type_ is bool else _numeric(frame[name]))
+        fine = kind is str or (frame[name].dtype == bool if kind is bool else _numeric(frame[name]))
         if not fine:
-            raise UserError(f"{path}: column {name!r} holds something that is no {type_.__name__}; {remedy}")
-        if type_ is int and not (frame[name].dropna() % 1 == 0).all():
+            raise UserError(f"{path}: column {name!r} holds something that is no {kind.__name__}; {remedy}")
+        if kind is int and not (frame[name].dropna() % 1 == 0).all():
             raise UserError(f"{path}: column {name!r} holds a broken number; {remedy}")
-    if kind is not None:
-        for name in frame.columns.difference([*wanted, "workload"]):
-            if not name.startswith("hp:") and not _numeric(frame[name]):
-                raise UserError(f"{path}: column {name!r} holds something that is no number; {remedy}")
+    for name in frame.columns.difference([*wanted]) if columns is not STOCK_CLOCK else ():
+        if not name.startswith("hp:") and not _numeric(frame[name]):
+            raise UserError(f"{path}: column {name!r} holds something that is no number; {remedy}")
     unknown = set(frame["workload"]) - set(manifest["workloads"])
     if unknown:
         raise UserError(f"{path}: workload {sorted(map(str, unknown))[0]!r} is not in the manifest; {remedy}")
-    if kind is EpochRecord:
+    if columns is EPOCHS:
         for workload in frame["workload"].unique():
             if (objective := manifest["workloads"][workload]["objective"]) not in frame:
                 raise UserError(f"{path}: column {objective!r} is missing; {remedy}")
     if "configuration" in frame:
         _check_configurations(path, frame["configuration"], remedy)
     return frame
-
-
-def _types(kind: type) -> dict[str, type]:
-    """The plain columns of a record: text, whole number, number or truth value."""
-    hints = typing.get_type_hints(kind)
-    plain = {item.name: hints[item.name] for item in dataclasses.fields(kind) if "prefix" not in item.metadata}
-    return {
-        name: next((t for t in (bool, str, int, float) if hint in (t, t | None)), str) for name, hint in plain.items()
-    }
 
 
 def _numeric(column: pd.Series) -> bool:

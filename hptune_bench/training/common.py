@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from hptune_bench.core import protocols
 from hptune_bench.core import tensorflow as runtime
 from hptune_bench.core.errors import UserError
-from hptune_bench.core.protocols import Data, Direction, Job, State, Workload, sign_of
+from hptune_bench.core.protocols import Data, Direction, Job, State, Workload
 from hptune_bench.core.seeds import batch_order
 
 TEST_BATCH = 4096
@@ -116,7 +117,7 @@ def early_stopping(
 
 def minimised(workload: Workload, log: Mapping[str, float]) -> float:
     """The objective in one epoch's log, negated where it is maximised: the only place that does so."""
-    return sign_of(workload.direction) * log[workload.objective]
+    return protocols.minimised(log[workload.objective], workload.direction)
 
 
 def best_index(objective: Sequence[float]) -> int | None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hptune_bench.core.protocols import Data, Job, Outcome, Split, Workload, sign_of
+from hptune_bench.core.protocols import Data, Job, Outcome, Split, Workload, minimised
 from hptune_bench.core.seeds import derive
 from hptune_bench.core.space import Boolean, Choice, Float, Hyperparameter, Value
 from hptune_bench.training.common import best_index
@@ -70,14 +70,16 @@ class FakeTrainer:
         return 1 + distance + (CAP - 1) * math.exp(-(epoch + 1) / (1 + 4 * distance)) + noise
 
     def _logs(self, value: float) -> Mapping[str, float]:
-        sign = sign_of(self._workload.direction)
-        logs = {"loss": value * 0.9, "val_loss": value, self._workload.objective: sign * value}
+        logs = {
+            "loss": value * 0.9,
+            "val_loss": value,
+            self._workload.objective: minimised(value, self._workload.direction),
+        }
         return {**logs, **{name: 1 / (1 + value) for name in self._workload.metrics if name not in logs}}
 
     def _test(self, value: float, data_seed: int) -> Mapping[str, float]:
-        sign = sign_of(self._workload.direction)
         score = value + NOISE * (_unit("test", data_seed) - 0.5)
-        return {"loss": score, self._workload.test_metric: sign * score}
+        return {"loss": score, self._workload.test_metric: minimised(score, self._workload.direction)}
 
 
 def _stop(curve: list[float], patience: int | None) -> int:

@@ -35,6 +35,7 @@ from hptune_bench.store.layout import CSVS, NOISE, REPORT, RUNS, STOCK_CLOCK, Ru
 from hptune_bench.store.manifest import tuners_of
 from hptune_bench.store.results import Results, read_results
 from hptune_bench.store.runstore import MemoryStore
+from hptune_bench.store.trial import Measures
 
 Status = Literal["ok", "differs", "not checked"]
 
@@ -185,7 +186,7 @@ def _tables(folder: Path, benchmark: Benchmark, tuners: Mapping[str, TunerInfo])
     described = {}
     for entry in benchmark.workloads:
         workload = registry.make_workload(entry.name, entry.options)
-        described[entry.name] = collect.Described(workload.objective, workload.direction, workload.metrics)
+        described[entry.name] = Measures.of(workload)
     with tempfile.TemporaryDirectory() as other:
         target = Path(other)
         for name in (RUNS, NOISE, STOCK_CLOCK):

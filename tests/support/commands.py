@@ -20,7 +20,7 @@ from pathlib import Path
 
 from hptune_bench.cli import main as cli
 from hptune_bench.store import journal
-from hptune_bench.store.records import TIME_COLUMNS
+from hptune_bench.store.columns import TIME_COLUMNS
 
 SECONDS = 300
 """Longer than any command of a test takes: beyond it, it hangs."""

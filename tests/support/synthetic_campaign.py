@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 
 from hptune_bench.core.space import canonical
-from hptune_bench.store.records import EpochRecord, NoiseRecord, RunRecord, TrialRecord
+from hptune_bench.store.columns import EPOCHS, RUNS, Column
 from hptune_bench.store.results import Results
+from hptune_bench.store.trial import NOISE, TRIALS
 from hptune_bench.store.upgrade import upgraded
 
 ALL_TUNERS = (
@@ -181,14 +182,14 @@ def synthetic_campaign(
         if stock_clock:
             rows["stock_clock"] += _stock(workload, toy)
     runs, trials = pd.DataFrame(rows["runs"]), pd.DataFrame(rows["trials"])
-    _complete(runs, RunRecord)
-    _complete(trials, TrialRecord)
+    _complete(runs, RUNS)
+    _complete(trials, TRIALS)
     noise_frame = pd.DataFrame(rows["noise"])
     if noise:
-        _complete(noise_frame, NoiseRecord)
+        _complete(noise_frame, NOISE)
     epoch_frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     if len(epoch_frame):
-        _complete(epoch_frame, EpochRecord)
+        _complete(epoch_frame, EPOCHS)
     return Results(
         path=Path("results/synthetic"),
         manifest=upgraded(_manifest(toys, tuners, seeds, runs)),
@@ -242,11 +243,10 @@ def _manifest(toys: Mapping[str, Toy], tuners: tuple[str, ...], seeds: int, runs
     }
 
 
-def _complete(frame: pd.DataFrame, record: type) -> None:
-    named = {item.name for item in fields(record) if "prefix" not in item.metadata}
-    missing = named - set(frame.columns)
+def _complete(frame: pd.DataFrame, columns: tuple[Column, ...]) -> None:
+    missing = {column.name for column in columns if column.around is None} - set(frame.columns)
     if missing:
-        raise AssertionError(f"the generator lacks columns of {record.__name__}: {sorted(missing)}")
+        raise AssertionError(f"the generator lacks columns: {sorted(missing)}")
 
 
 def _train(toy: Toy, c: Config, scale: float, rng: np.random.Generator) -> tuple[float, float]:

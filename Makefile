@@ -2,13 +2,14 @@
 
 PYTHON ?= python3
 RUNS ?= 10
+SEED ?= $(shell date +%s)
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 BENCH := $(RUN) -m hptune_bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench smoke publish workloads replay reproduce report speed calibrate test lint format lock clean
+.PHONY: help setup bench smoke publish workloads replay reproduce report speed calibrate quick test fuzz lint format lock clean
 
 help: ## Show what can be done
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -53,8 +54,14 @@ speed: setup ## Measure the trainers against stock Keras
 calibrate: setup ## Try the report's statistics where the truth is known (about ten minutes on two cores)
 	$(RUN) -m benchmarks.calibration.rules
 
+quick: setup ## Run the tests that need no training, no process, no figure (under two minutes)
+	$(RUN) -m pytest -n 2 --dist worksteal --quick
+
 test: setup ## Run the tests
-	$(RUN) -m pytest -n 2 --dist loadfile
+	$(RUN) -m pytest -n 2 --dist worksteal -m "not long"
+
+fuzz: setup ## Throw thousands of fresh inputs, and the long tests (again: make fuzz SEED=...)
+	FUZZ_SEED=$(SEED) $(RUN) -m pytest -n 2 --dist worksteal -m "fuzz or long"
 
 lint: setup ## Check style and types
 	$(RUN) -m ruff check .

@@ -15,6 +15,8 @@ from hptune_bench.analysis import WorkloadAnalysis, analyse
 from hptune_bench.report import write_report
 from hptune_bench.store.results import Results
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 TUNERS = ("untuned", "untuned_restarts", "manual_sweep", "random_search")
 NAME = "linear_regression"
 SEEDS = np.arange(5) * 10.0

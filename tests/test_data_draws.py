@@ -208,6 +208,7 @@ def test_nothing_else_in_the_analysis_has_an_interval_over_shared_data() -> None
     assert (lines["mean_rank"] <= lines["high"]).all()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_names_the_data_sets_wherever_it_shows_chance(tmp_path: Path) -> None:
     report = write_report([replayed(3, by_chance_ahead)], tmp_path).read_text(encoding="utf-8")
     assert "- About new data nothing is decided: 30 replayed seeds are searches on 3 data sets" in report

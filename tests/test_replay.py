@@ -284,6 +284,7 @@ def test_a_replayed_campaign_equals_the_live_one_where_that_stays_on_the_grid(fo
                     assert one[key] == value, key
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_says_replayed(folder, tmp_path):
     call("run", benchmark(tmp_path / "b.toml", folder), "--out", tmp_path / "out")
     manifest = json.loads((tmp_path / "out/manifest.json").read_text(encoding="utf-8"))

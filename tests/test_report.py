@@ -381,6 +381,7 @@ def ranked_blocks(campaign: Results, found: Ranks) -> list[Any]:
     return list(next(part for part in parts if part.title == "Ranks").blocks)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_best_model_that_no_file_holds_is_not_named(tmp_path: Path) -> None:
     campaign = fixed()
     models = {
@@ -461,6 +462,7 @@ def test_merged_parts_say_what_is_missing_and_how_to_make_them_again() -> None:
     assert took(manifest) == 3600 + 1800
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_of_several_folders_leaves_each_folder_as_it_is(tmp_path: Path) -> None:
     whole = synthetic_campaign(
         seeds=2, tuners=("manual_sweep", "random_search"), workloads=["linear_regression"], epochs=False, noise=False

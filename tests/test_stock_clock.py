@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,22 @@ from hptune_bench.training.stock_clock import Cycle
 from hptune_bench.workloads.linear_regression import LinearRegression
 
 OPTIONS = {"points": 100}
+TINY = """
+import keras
+import numpy as np
+
+EPOCHS = 2
+x = np.linspace(0, 1, 40, dtype="float32")[:, None]
+train = validation = test = (x, x)
+UNTUNED = {"units": 2}
+
+
+def build_model(hp):
+    hidden = keras.layers.Dense(hp.Int("units", 2, 3))
+    model = keras.Sequential([keras.Input(shape=(1,)), hidden, keras.layers.Dense(1)])
+    model.compile(optimizer="sgd", loss="mse")
+    return model
+"""
 
 
 def cycle(
@@ -61,10 +78,10 @@ def test_overhead_epochs_and_checkpoints_are_told_apart(monkeypatch: pytest.Monk
         assert overhead_s == pytest.approx(0.5 if plain else 0.9 + 2 * 0.2)
 
 
-def ask(folder: Path, workload: str) -> dict[str, str]:
+def ask(folder: Path, workload: str, options: Mapping[str, object] = OPTIONS) -> dict[str, str]:
     """Do the task as a worker does, and write what it makes to ``clock.json``."""
     sent = []
-    task = StockClockTask(workload=workload, options=OPTIONS)
+    task = StockClockTask(workload=workload, options=options)
     said = perform.perform(task, perform.Desk(perform.Kept(), folder, sent.append, lambda: False))
     for event in (event_of(task, 0, message) for message in sent):
         assert isinstance(event, Made)
@@ -73,12 +90,22 @@ def ask(folder: Path, workload: str) -> dict[str, str]:
     return said
 
 
+def test_a_structure_of_each_kind_is_timed() -> None:
+    workload = LinearRegression(**OPTIONS)
+    costly, chosen = stock_clock.representative(workload, workload.load(1), 6)
+    assert set(costly) == {"normalize", "neurons", "optimizer"}
+    assert len(chosen) == 4, "the copied one, without normalisation, few units, SGD"
+    assert len(stock_clock.representative(workload, workload.load(1), 3)[1]) == 3
+
+
 def test_it_is_measured_by_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stock_clock, "measure", lambda workload: pytest.fail("measured in this process"))
-    assert ask(tmp_path, "linear_regression") == {"status": "done"}
+    (tmp_path / "tiny.py").write_text(TINY, encoding="utf-8")
+    source = f"{tmp_path / 'tiny.py'}:build_model"
+    assert ask(tmp_path, "tiny", {"source": source}) == {"status": "done"}
     rows = json.loads((tmp_path / "clock.json").read_text(encoding="utf-8"))
     structures = {row["structure"] for row in rows}
-    assert len(structures) == 4, "the copied one, without normalisation, few units, SGD"
+    assert structures == {'{"units":2}', '{"units":3}'}
     assert sorted((row["method"], row["structure"]) for row in rows) == sorted(
         itertools.product(("plain", "keras_tuner"), structures)
     )

@@ -131,7 +131,8 @@ def flat(configuration, first, last):
     [
         ("random_search", POST, 60, curve),
         ("grid_search", POST, 60, curve),
-        ("bayesian_optimization", SMALL, 30, curve),
+        ("bayesian_optimization", SMALL, 16, curve),
+        pytest.param("bayesian_optimization", SMALL, 30, curve, marks=pytest.mark.long),
         ("hyperband", POST, 60, curve),
         ("hyperband", POST, 90, flat),  # all tied: the earliest trials are promoted
     ],

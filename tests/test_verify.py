@@ -99,6 +99,7 @@ def test_a_rewritten_journal_is_found_by_asking_and_by_training(copy):
     assert "first different: trial 3" in said
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_written_again_holds_and_vouches_for_no_other_file(copy):
     call("report", copy)
     assert "checksums" not in differing(copy)

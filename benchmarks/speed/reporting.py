@@ -20,10 +20,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.synthetic_campaign import synthetic_campaign
-
 from benchmarks.speed.common import FOLDER, write
 from hptune_bench.store.results import Results, read_results
+from tests.support.synthetic_campaign import synthetic_campaign
 
 PUBLISHED = Path("results/published/post")
 

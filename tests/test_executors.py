@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from hptune_bench.core.errors import UserError
 from hptune_bench.execution.campaign import Campaign
 from hptune_bench.execution.executors.base import Done, Workplace, event_of
 from hptune_bench.execution.executors.inline import InlineExecutor
+from hptune_bench.execution.executors.local import LocalExecutor
 from hptune_bench.execution.perform import Desk, Kept, perform
 from hptune_bench.execution.tasks import task_of
 
@@ -67,9 +69,9 @@ class Elsewhere:
         raise AssertionError("nobody stops it")
 
 
-def campaign(tmp_path: Path, name: str, executor) -> Path:
+def campaign(tmp_path: Path, name: str, executor, tuners=TUNERS) -> Path:
     Campaign(
-        benchmark=read_benchmark(write_benchmark(tmp_path / "b.toml", tuners=TUNERS, seeds=1)),
+        benchmark=read_benchmark(write_benchmark(tmp_path / "b.toml", tuners=tuners, seeds=1)),
         folder=tmp_path / name,
         workers=1,
         command="",
@@ -99,6 +101,16 @@ def test_an_executor_without_a_shared_disk_gives_the_same_results_even_when_mach
     assert tables(there) == tables(here)
     assert entries(there) == entries(here)
     assert not list(there.rglob("*.state")), "states of trials are gone with their runs"
+
+
+def test_worker_processes_that_do_not_see_the_results_folder_send_what_they_write(tmp_path):
+    here = campaign(tmp_path, "here", InlineExecutor, TUNERS[:1])
+    away = tmp_path / "away"
+    there = campaign(
+        tmp_path, "there", lambda place: LocalExecutor(replace(place, folder=away, streams=True)), TUNERS[:1]
+    )
+    assert tables(there) == tables(here)
+    assert entries(there) == entries(here) == entries(away)
 
 
 def test_a_worker_cannot_write_outside_of_the_results_folder(tmp_path):

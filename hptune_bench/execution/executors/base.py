@@ -115,13 +115,15 @@ class Workplace:
     """What an executor is made with.
 
     Attributes:
-        folder: the results folder, for workers that share the disk, and for logs.
-        held: the files of it that a task goes on from, by name inside it, as they are now.
+        folder: where workers write journals, and logs lie: the results folder, where they share its disk.
+        held: what the results folder holds that a task goes on from, by name inside it, as it is now.
+        streams: ``folder`` is the workers' own: what they write there comes back as events, too.
     """
 
     folder: Path
     workers: int
     held: Callable[[Task], Mapping[str, bytes]] = lambda task: {}
+    streams: bool = False
 
 
 class Executor(Protocol):

@@ -84,7 +84,7 @@ class LocalExecutor:
     """See ``base.Executor``."""
 
     def __init__(self, place: base.Workplace) -> None:
-        self._size, self._folder, self._logs = place.workers, place.folder, place.folder / LOGS
+        self._place, self._logs = place, place.folder / LOGS
         self._queue = base.TaskQueue()
         self._workers: dict[int, Worker] = {}
         self._selector = selectors.DefaultSelector()
@@ -95,7 +95,7 @@ class LocalExecutor:
         self._queue.extend(tasks)
         announced = False
         try:
-            for slot in range(0 if self._stopping else min(self._size, len(self._queue))):
+            for slot in range(0 if self._stopping else min(self._place.workers, len(self._queue))):
                 self._spawn(slot)
             while self._workers:
                 if self._stopping and not announced:
@@ -170,18 +170,16 @@ class LocalExecutor:
             others = {other.workload for other in self._workers.values() if other is not worker}
             worker.task, worker.since = self._queue.take(worker.workload, others), time.monotonic()
             worker.workload = worker.task.workload
-            worker.tell({"task": worker.task.message(), "folder": str(self._folder.resolve())})
+            folder, streams = str(self._place.folder.resolve()), self._place.streams
+            worker.tell({"task": worker.task.message(), "folder": folder, "streams": streams})
         else:
             worker.tell({})
 
     def _bury(self, worker: Worker) -> None:
         assert worker.process.stdout is not None
-        assert worker.process.stdin is not None
         self._selector.unregister(worker.process.stdout)
-        worker.process.wait()
-        worker.process.stdout.close()
-        with contextlib.suppress(BrokenPipeError):
-            worker.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError), worker.process:
+            pass  # closes its pipes and waits for it
 
     def _gone(self, worker: Worker) -> Iterator[Event]:
         self._bury(worker)

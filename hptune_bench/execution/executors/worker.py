@@ -52,8 +52,7 @@ def main() -> None:
 
         task, kept = task_of(line["task"]), kept or Kept()
         configure_tensorflow(as_installed=task.as_installed)
-        folder, streams = Path(line["folder"]), line.get("streams", False)
-        result = perform(task, Desk(kept, folder, send, stopping.is_set, streams))
+        result = perform(task, Desk(kept, Path(line["folder"]), send, stopping.is_set, line.get("streams", False)))
         release()
         retire = kept.structures >= MAX_STRUCTURES or psutil.Process().memory_info().rss >= MAX_MEMORY
         send({"event": "done", "retire": retire, "seconds": time.perf_counter() - began, **result})

@@ -17,11 +17,12 @@ from support.synthetic_campaign import synthetic_campaign
 
 from hptune_bench.analysis import Analysis, analyse
 from hptune_bench.analysis import warnings as traps
-from hptune_bench.analysis.comparisons import Comparison, compare, frame
+from hptune_bench.analysis.comparisons import Comparison, compare
 from hptune_bench.analysis.frames import by_workload
 from hptune_bench.analysis.importance import importance
+from hptune_bench.analysis.levels import levels_of
 from hptune_bench.analysis.noise import noise
-from hptune_bench.analysis.questions import levels_of, questions
+from hptune_bench.analysis.questions import questions
 from hptune_bench.analysis.ranks import ranks
 from hptune_bench.analysis.targets import targets
 from hptune_bench.analysis.verdict import comparison_sentence
@@ -220,12 +221,11 @@ def campaign() -> Results:
 
 def test_comparison_families(campaign: Results) -> None:
     for records in by_workload(campaign):
-        table = frame(compare(records, 0.01))
-        assert len(table) == 2 * math.comb(len(records.tuners), 2)
-        assert table["primary"].sum() == 6
-        assert table.iloc[:6]["primary"].all()
-        assert (table.loc[table["primary"], "reference"] == "manual_sweep").all()
-        assert (table["p_holm"] >= table["p"] - 1e-12).all()
+        made = compare(records, 0.01)
+        assert len(made) == 2 * math.comb(len(records.tuners), 2)
+        assert [c.primary for c in made] == [True] * 6 + [False] * (len(made) - 6)
+        assert {c.reference for c in made[:6]} == {"manual_sweep"}
+        assert all(c.p_holm >= c.result.p - 1e-12 for c in made)
 
 
 def test_noise_margin_and_curse(campaign: Results) -> None:

@@ -40,12 +40,10 @@ MOST_LINES, MOST_FUNCTION_LINES = 350, 60
 # Today's violations: these lists may only shrink.
 FORBIDDEN_IMPORTS: set[str] = set()
 LONG_MODULES: set[str] = {
-    "analysis/verdict.py",
     "training/compiled.py",
     "verify/files.py",
 }
 LONG_FUNCTIONS: set[str] = {
-    "analysis/campaign.py: _workload",
     "training/stock_clock.py: stock_search",
 }
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.frames import Records
+from hptune_bench.analysis.statistic import Given, Statistic
 
 Axis = Literal["stock_s", "spent_epochs", "elapsed_s", "trials"]
 Score = Literal["validation", "test"]
@@ -142,3 +143,21 @@ def value_at_trials(records: Records, trials: int, score: Score = "test") -> pd.
         value = np.where((had >= trials) | records.runs["finished"].to_numpy(dtype=bool), value, np.nan)
     epochs = mine["spent_epochs"].last().reindex(index).fillna(0).to_numpy(dtype=float)
     return records.runs[key].assign(value=value, epochs=epochs, had=had).reset_index(drop=True)
+
+
+def _of_workload(given: Given) -> dict[tuple[Axis, Score], Curves]:
+    axes: tuple[Axis, ...] = ("stock_s", "spent_epochs") if given.quick else tuple(AXES)
+    scores: tuple[Score, ...] = ("validation", "test")
+    drawn = {(axis, score): curves(given.records, axis, score) for axis in axes for score in scores}
+    return {key: curve for key, curve in drawn.items() if curve is not None}
+
+
+STATISTICS = (
+    Statistic(
+        "curves",
+        _of_workload,
+        lambda given: "the stock clock was not measured, so there are no seconds of plain Keras",
+        part="stock_clock",
+        missing=lambda drawn: not any(axis == "stock_s" for axis, _ in drawn),
+    ),
+)

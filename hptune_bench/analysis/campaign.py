@@ -4,45 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from hptune_bench.analysis.anytime import AXES, Axis, Curves, Score, curves
-from hptune_bench.analysis.comparisons import Comparison, compare, summary
-from hptune_bench.analysis.costs import Costs, costs
-from hptune_bench.analysis.frames import Records, by_workload
-from hptune_bench.analysis.headroom import Room, room
-from hptune_bench.analysis.importance import MIN_TRIALS, Importance, importance
-from hptune_bench.analysis.noise import Noise, noise
-from hptune_bench.analysis.questions import Question, questions
+from hptune_bench.analysis.frames import by_workload
+from hptune_bench.analysis.overall import overall_verdict
 from hptune_bench.analysis.ranks import Ranks, ranks
-from hptune_bench.analysis.tabular.importance import ExactImportance, exact_importance
-from hptune_bench.analysis.tabular.truth import Truth, truth, with_table_noise
-from hptune_bench.analysis.targets import Targets, targets
-from hptune_bench.analysis.verdict import Judged, Sentence, overall_verdict, workload_verdict
-from hptune_bench.analysis.warnings import Warning, warnings
+from hptune_bench.analysis.statistic import QUICK, Given
+from hptune_bench.analysis.warnings import Warning
 from hptune_bench.store.results import Results
-from hptune_bench.tabular.table import Table
 
-QUICK_AXES: tuple[Axis, ...] = ("stock_s", "spent_epochs")
-SCORES: tuple[Score, ...] = ("validation", "test")
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hptune_bench.analysis.anytime import Axis, Curves, Score
+    from hptune_bench.analysis.comparisons import Comparison
+    from hptune_bench.analysis.costs import Costs
+    from hptune_bench.analysis.frames import Records
+    from hptune_bench.analysis.headroom import Room
+    from hptune_bench.analysis.importance import Importance
+    from hptune_bench.analysis.noise import Noise
+    from hptune_bench.analysis.questions import Question
+    from hptune_bench.analysis.tabular.importance import ExactImportance
+    from hptune_bench.analysis.tabular.truth import Truth
+    from hptune_bench.analysis.targets import Targets
+    from hptune_bench.analysis.verdict import Sentence
+    from hptune_bench.tabular.table import Table
 
 
-@dataclass(frozen=True)
-class WorkloadAnalysis:
-    """One workload. What could not be computed is None (or empty), with one sentence in ``reasons`` under the field's
-    name.
+class Known:
+    """The types of the statistics that several sections share."""
 
-    Attributes:
-        records: the cleaned frames, e.g. for dots and scatter plots.
-        curves: by (axis, score); missing keys were not recorded.
-        summary: see ``comparisons.summary``.
-        verdict: at most five sentences.
-        truth, exact: where the workload was replayed and its table is at hand; else None.
-    """
-
-    records: Records
     curves: Mapping[tuple[Axis, Score], Curves]
     comparisons: tuple[Comparison, ...]
     summary: pd.DataFrame
@@ -54,9 +45,29 @@ class WorkloadAnalysis:
     importance: Importance | None
     warnings: tuple[Warning, ...]
     verdict: tuple[Sentence, ...]
+    truth: Truth | None
+    exact: ExactImportance | None
+
+
+@dataclass(frozen=True)
+class WorkloadAnalysis(Known):
+    """One workload.
+
+    Attributes:
+        records: the cleaned frames, e.g. for dots and scatter plots.
+        results: each statistic by its name (see ``statistic``); they are attributes, too: ``found.costs``.
+        reasons: one sentence on each result that could not be had, under its name.
+    """
+
+    records: Records
+    results: Mapping[str, Any]
     reasons: Mapping[str, str]
-    truth: Truth | None = None
-    exact: ExactImportance | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        results = self.__dict__.get("results", {})
+        if name not in results:
+            raise AttributeError(f"there is no statistic {name!r}")
+        return results[name]
 
 
 @dataclass(frozen=True)
@@ -91,92 +102,30 @@ def analyse(campaign: Results, quick: bool = False, tables: Mapping[str, Table] 
     manifest = campaign.manifest
     known = manifest.get("best_known") or {}
     workloads = {
-        records.name: _workload(records, known.get(records.name) or {}, quick, (tables or {}).get(records.name))
+        records.name: _workload(Given(records, known.get(records.name) or {}, quick, (tables or {}).get(records.name)))
         for records in by_workload(campaign)
     }
     every = [w for analysis in workloads.values() for w in analysis.warnings] + _campaign_warnings(campaign)
     placed = ranks(tuple(w.records for w in workloads.values())) if not quick else None
     reasons = {}
     if placed is None:
-        reasons["ranks"] = (
-            "left out of the quick analysis" if quick else "no two tuners finished a common seed on every workload"
-        )
+        reasons["ranks"] = QUICK if quick else "no two tuners finished a common seed on every workload"
     return Analysis(
         name=str(manifest.get("name") or "campaign"),
         title=str(manifest.get("title") or manifest.get("name") or "campaign"),
         workloads=workloads,
         ranks=placed,
-        verdict=overall_verdict(
-            tuple(Judged(w.records, w.comparisons, w.noise, w.costs, w.warnings, w.verdict) for w in workloads.values())
-        ),
+        verdict=overall_verdict(tuple(workloads.values())),
         warnings=tuple(sorted(every, key=lambda w: not w.first_page)),
         reasons=reasons,
     )
 
 
-def _workload(records: Records, best_known: Mapping[str, Any], quick: bool, table: Table | None) -> WorkloadAnalysis:
-    reasons: dict[str, str] = {}
-    axes = QUICK_AXES if quick else tuple(AXES)
-    drawn = {(axis, score): c for axis in axes for score in SCORES if (c := curves(records, axis, score)) is not None}
-    if not any(axis == "stock_s" for axis, _ in drawn):
-        reasons["stock_clock"] = "the stock clock was not measured, so there are no seconds of plain Keras"
-    if records.judged_by != "test":
+def _workload(given: Given) -> WorkloadAnalysis:
+    reasons = given.reasons()
+    if given.records.judged_by != "test":
         reasons["test"] = "no test score was recorded, so tuners are judged by the validation score that they tuned on"
-    found = noise(records)
-    if table is not None:
-        found = with_table_noise(found, records, table)
-    if found.margin is None:
-        reasons["margin"] = found.margin_source
-    compared = compare(records, found.margin)
-    if not compared:
-        reasons["comparisons"] = "a comparison needs two tuners"
-    timed = targets(records, best_known.get("test_score"))
-    if timed is None:
-        reasons["targets"] = "no finished search, or no room between the untuned and the best score to set targets in"
-    spent = costs(records, compared, break_even=not quick)
-    if spent is None:
-        reasons["costs"] = "no trial was recorded"
-    if quick:
-        reasons |= dict.fromkeys(("questions", "importance"), "left out of the quick analysis")
-    asked = () if quick else questions(records, found.validation_sd if found.validation_sd > 0 else None)
-    weighed = None if quick else importance(records)
-    if not asked:
-        reasons.setdefault("questions", "no search has trained a configuration to its end")
-    if weighed is None:
-        reasons.setdefault(
-            "importance", f"an estimate needs {MIN_TRIALS} full trainings that differ in value and score"
-        )
-    apart = room(records, found, best_known.get("tuner"))
-    if apart is None:
-        reasons["room"] = found.margin_source if found.margin is None else "no run has finished"
-    traps = warnings(records, compared, apart)
-    true = exact = None
-    if records.about.get("table") and table is None:
-        reasons["truth"] = (
-            "left out of the quick analysis"
-            if quick
-            else "the table that this was replayed from is not at hand, so nothing is held against the truth"
-        )
-    if table is not None and not quick:
-        true = truth(records, table, found.margin)
-        exact = exact_importance(table, true.scores, records.about.get("untuned") or {})
-    return WorkloadAnalysis(
-        records=records,
-        curves=drawn,
-        comparisons=compared,
-        summary=summary(records),
-        noise=found,
-        room=apart,
-        targets=timed,
-        costs=spent,
-        questions=asked,
-        importance=weighed,
-        warnings=traps,
-        verdict=workload_verdict(records, compared, found, spent, traps),
-        reasons=reasons,
-        truth=true,
-        exact=exact,
-    )
+    return WorkloadAnalysis(given.records, given.results(), reasons)
 
 
 def _campaign_warnings(campaign: Results) -> list[Warning]:

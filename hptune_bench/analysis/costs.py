@@ -12,6 +12,7 @@ import pandas as pd
 from hptune_bench.analysis.anytime import curves, quantile_band, value_at_trials
 from hptune_bench.analysis.comparisons import FULL, Comparison
 from hptune_bench.analysis.frames import USABLE, Records, clocks_of
+from hptune_bench.analysis.statistic import Statistic
 from hptune_bench.analysis.statistics import Outcome
 from hptune_bench.analysis.stock_clock import trial_costs
 
@@ -240,3 +241,12 @@ def crossing(mine: np.ndarray, other: np.ndarray, at: np.ndarray = EPOCH_SECONDS
     if not np.isfinite(gaps).all():
         return float(at[i + 1])
     return float(at[i] + (at[i + 1] - at[i]) * gaps[0] / (gaps[0] - gaps[1]))
+
+
+STATISTICS = (
+    Statistic(
+        "costs",
+        lambda given: costs(given.records, given["comparisons"], break_even=not given.quick),
+        lambda given: "no trial was recorded",
+    ),
+)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.noise import Noise
+from hptune_bench.analysis.statistic import Statistic
 from hptune_bench.analysis.statistics import median, subtract
 
 
@@ -87,3 +88,12 @@ def room(records: Records, noise: Noise, best_known: str | None = None) -> Room 
 def _distance(found: pd.Series, best: pd.Series) -> float:
     both = pd.concat([found, best], axis=1, join="inner").to_numpy(dtype=float)
     return float(median(subtract(both[:, 0], both[:, 1]))) if len(both) else math.nan
+
+
+STATISTICS = (
+    Statistic(
+        "room",
+        lambda given: room(given.records, given["noise"], given.best_known.get("tuner")),
+        lambda given: given["noise"].margin_source if given["noise"].margin is None else "no run has finished",
+    ),
+)

@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.frames import Records
-from hptune_bench.analysis.questions import full_trainings, is_number, label_of
+from hptune_bench.analysis.levels import full_trainings, is_number, label_of
+from hptune_bench.analysis.statistic import Statistic
 
 MIN_TRIALS = 30
 MOST_ROWS = 1500
@@ -161,3 +162,13 @@ def _heat(joint: np.ndarray, a: Axis, b: Axis) -> pd.DataFrame:
         for j, level_b in enumerate(b.labels)
     ]
     return pd.DataFrame(rows, columns=["a", "b", "level_a", "level_b", "score"])
+
+
+STATISTICS = (
+    Statistic(
+        "importance",
+        lambda given: importance(given.records),
+        lambda given: f"an estimate needs {MIN_TRIALS} full trainings that differ in value and score",
+        folded=True,
+    ),
+)

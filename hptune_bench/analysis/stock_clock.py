@@ -6,7 +6,6 @@ reader's. The stock clock is a linear model of them, fitted on complete stock se
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hptune_bench.analysis.levels import parsed
 from hptune_bench.core.tuner_info import Clock
 
 CONSTANTS = ["overhead_s", "epoch_s", "checkpoint_s", "aging_s"]
@@ -61,9 +61,9 @@ def trial_costs(trials: pd.DataFrame, stock_clock: pd.DataFrame, clocks: Mapping
         if chosen.empty:
             continue
         rows = stock_clock[stock_clock["method"] == method] if method in methods else stock_clock
-        structures = [_parse(text) for text in rows["structure"]]
+        structures = [parsed(text) for text in rows["structure"]]
         keys = sorted({key for structure in structures for key in structure})
-        configurations = {text: _parse(text) for text in chosen.unique()}
+        configurations = {text: parsed(text) for text in chosen.unique()}
         timed = rows.reindex(columns=CONSTANTS, fill_value=0.0).to_numpy(dtype=float)
         # many configurations share a structure, whose costs are computed once
         seen: dict[tuple[Any, ...], np.ndarray] = {}
@@ -79,14 +79,6 @@ def trial_costs(trials: pd.DataFrame, stock_clock: pd.DataFrame, clocks: Mapping
     before = trials["trial"].astype(float) - 1
     fixed = costs["overhead_s"] + before * costs["aging_s"] + improved * costs["checkpoint_s"]
     return costs.assign(fixed_s=fixed)
-
-
-def _parse(text: object) -> Mapping[str, Any]:
-    try:
-        value = json.loads(str(text))
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _costs(structures: Sequence[Mapping[str, Any]], timed: np.ndarray, configuration: Mapping[str, Any]) -> np.ndarray:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from hptune_bench.analysis.anytime import Axis, Curves, curves
 from hptune_bench.analysis.frames import Records
+from hptune_bench.analysis.statistic import Statistic
 from hptune_bench.analysis.statistics import MIN_SEEDS, Interval, median
 
 FRACTIONS = (0.0, 0.25, 0.5, 0.75, 0.9)
@@ -256,3 +257,12 @@ def _matches(curve: Curves, tuners: list[str], references: tuple[str, ...]) -> p
 def _first(band: pd.DataFrame, quality: float) -> float:
     reached = band.loc[band["median"] <= quality, "x"]
     return float(reached.iloc[0]) if len(reached) else math.inf
+
+
+STATISTICS = (
+    Statistic(
+        "targets",
+        lambda given: targets(given.records, given.best_known.get("test_score")),
+        lambda given: "no finished search, or no room between the untuned and the best score to set targets in",
+    ),
+)

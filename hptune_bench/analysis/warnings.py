@@ -14,6 +14,7 @@ from hptune_bench.analysis.comparisons import Comparison
 from hptune_bench.analysis.data_draws import testable
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.headroom import Room
+from hptune_bench.analysis.statistic import Statistic
 from hptune_bench.analysis.statistics import ALPHA, MIN_SEEDS
 from hptune_bench.core.tuner_info import by_order
 
@@ -231,3 +232,6 @@ def _position(values: pd.Series, hp: dict[str, float]) -> pd.Series:
     if hp.get("log") and low > 0:
         return (np.log(values) - math.log(low)) / math.log(high / low) if high > low else values * 0
     return (values - low) / (high - low) if high > low else values * 0
+
+
+STATISTICS = (Statistic("warnings", lambda given: warnings(given.records, given["comparisons"], given["room"])),)

@@ -23,6 +23,7 @@ import pandas as pd
 
 from hptune_bench.analysis.left_out import ranges
 from hptune_bench.analysis.noise_sources import components
+from hptune_bench.analysis.statistic import Given, Statistic
 from hptune_bench.analysis.statistics import Interval, holm
 from hptune_bench.analysis.tabular.scores import Scores, leading, safe_means
 from hptune_bench.core.space import Value
@@ -300,3 +301,12 @@ def _verdict(
     if gap < -noise:
         return f"Inside this space {label} is right, and any other value is worse: {numbers}{failing}."
     return f"Inside this space {label} is as good as any other value, within noise: {numbers}{failing}."
+
+
+def _of_workload(given: Given) -> ExactImportance | None:
+    if given.table is None or given["truth"] is None:
+        return None
+    return exact_importance(given.table, given["truth"].scores, given.records.about.get("untuned") or {})
+
+
+STATISTICS = (Statistic("exact", _of_workload, folded=True, missing=lambda found: False),)

@@ -10,7 +10,7 @@ import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,15 +19,14 @@ import pandas as pd
 from hptune_bench.analysis.anytime import quantile_band, step_values
 from hptune_bench.analysis.data_draws import draw_of
 from hptune_bench.analysis.frames import Records
-from hptune_bench.analysis.noise import Noise
 from hptune_bench.analysis.noise_sources import Components, components_and_ranges, sources_and_ranges
 from hptune_bench.analysis.seeds_needed import SeedsNeeded, advice
+from hptune_bench.analysis.statistic import Given, Statistic
 from hptune_bench.analysis.statistics import Interval, median, quartiles
 from hptune_bench.analysis.tabular.expectations import _lines_of, by_draws, proposal_weights, random_order
 from hptune_bench.analysis.tabular.scores import (
     Scores,
     leading,
-    retraining_sd,
     safe_means,
     scores_of,
     true_means,
@@ -39,9 +38,6 @@ from hptune_bench.tabular.table import Table
 
 TOP = (0.01, 0.05)
 """A run found something truly good if its choice is among these shares of all configurations."""
-
-
-# --- exact expectations --------------------------------------------------------------------------------------------
 
 
 # --- replayed runs against the truth -------------------------------------------------------------------------------
@@ -124,31 +120,6 @@ def trials_to(gain: np.ndarray, share: float) -> Quarters:
 
     early, late = quantile_band(gain, (0.75, 0.25))
     return first(early >= share), first(median(gain.T) >= share), first(late >= share)
-
-
-def with_table_noise(noise: Noise, records: Records, table: Table) -> Noise:
-    """The noise floor of a replayed workload, where nothing was retrained: from the table's trainings of the untuned
-    configuration, pooled within data draws. Unchanged where it was measured, or where some of these failed."""
-    untuned = records.about.get("untuned")
-    if noise.margin is not None or not untuned or table.shape[2] < 2:
-        return noise
-    scores = scores_of(table)
-    place = int(places(table, [untuned], records.about.get("space") or ())[0])
-    judged_sd, validation_sd = (retraining_sd(values[place]) for values in (scores.judged, scores.validation))
-    if not (math.isfinite(judged_sd) and judged_sd > 0):
-        return noise
-    count = scores.judged[place].size
-    return replace(
-        noise,
-        margin=judged_sd,
-        margin_source=(
-            f"the margin is the standard deviation of the {records.judged_by} score over the table's {count} trainings "
-            "of the untuned configuration, within data draws"
-        ),
-        retrainings=count,
-        test_sd=judged_sd if records.judged_by == "test" else math.nan,
-        validation_sd=validation_sd,
-    )
 
 
 # --- one workload of a replayed campaign ---------------------------------------------------------------------------
@@ -347,3 +318,16 @@ def _gains(
         at = np.searchsorted(run["trial"].to_numpy(), np.arange(1, most + 1), side="right")
         rows.append(np.concatenate([[-np.inf], worth])[at])
     return np.array(rows)
+
+
+def _of_workload(given: Given) -> Truth | None:
+    return None if given.table is None else truth(given.records, given.table, given["noise"].margin)
+
+
+def _why_not(given: Given) -> str:
+    if not given.records.about.get("table"):
+        return ""
+    return "the table that this was replayed from is not at hand, so nothing is held against the truth"
+
+
+STATISTICS = (Statistic("truth", _of_workload, _why_not, folded=True),)

@@ -36,7 +36,7 @@ _COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparisonResult:
     """What came of a comparison. In Jupyter it shows verdict, warnings, table and first figure.
 
     Attributes:
@@ -111,7 +111,7 @@ def compare(
     noise_repeats: int = 10,
     stock_clock: bool = True,
     **settings: Any,
-) -> Comparison:
+) -> ComparisonResult:
     """Compare the hand-written loop with KerasTuner's tuners on a model of one's own, in this process.
 
     It does what ``hptune-bench run my_model.py:build_model`` does, with one worker, and goes on where an earlier call
@@ -131,7 +131,7 @@ def compare(
         tuners: by name; none: the usual ones.
         fresh: discard what the folder holds.
         noise_repeats, stock_clock: what is measured off the budget, see ``benchmark.Benchmark``.
-        settings: as in ``workloads.own.Settings``: ``batch_size``, ``patience``, ``objective``, ``untuned`` ...
+        settings: as in ``own.settings.Settings``: ``batch_size``, ``patience``, ``objective``, ``untuned`` ...
 
     Raises:
         UserError: something given cannot be used, or the folder holds another comparison.
@@ -171,7 +171,7 @@ def _settings(given: Mapping[str, Any]) -> Settings:
     return Settings(**given)
 
 
-def _run_here(own: Workload, benchmark: Benchmark, folder: Path, fresh: bool) -> Comparison:
+def _run_here(own: Workload, benchmark: Benchmark, folder: Path, fresh: bool) -> ComparisonResult:
     """Run the benchmark of a workload that only this process has, in this process, and write its report."""
     from rich.console import Console
 
@@ -194,7 +194,7 @@ def _run_here(own: Workload, benchmark: Benchmark, folder: Path, fresh: bool) ->
     )
     campaign.run(fresh=fresh)
     write_report([read_results(folder, epochs=False)], folder)
-    return Comparison(folder)
+    return ComparisonResult(folder)
 
 
 def _code(build_model: Any) -> str:

@@ -20,6 +20,10 @@ MAX_BYTES = 2**20
 OWN_SEEDS, OWN_TRAININGS = 10, 20
 
 
+_Names = Annotated[tuple[str, ...], Field(strict=False)]
+"""A list of TOML; the names in it are text."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -29,7 +33,7 @@ class WorkloadEntry(_Strict):
 
     name: str
     budget: Budget | None = None
-    tuners: tuple[str, ...] | None = None
+    tuners: _Names | None = None
     options: dict[str, Any] = {}
 
     @model_validator(mode="before")
@@ -43,22 +47,12 @@ class WorkloadEntry(_Strict):
                 return {**value, "name": name, "options": {SOURCE: source, **options}}
         return value
 
-    @field_validator("tuners", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
 
 class Primary(_Strict):
     """The comparisons that are fixed before any result: each tuner against one baseline, on the test score."""
 
-    tuners: tuple[str, ...]
+    tuners: _Names
     against: str
-
-    @field_validator("tuners", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
 
 
 class Benchmark(_Strict):
@@ -81,19 +75,14 @@ class Benchmark(_Strict):
     trainer: str = "compiled"
     tables: str | None = None
     budget: Budget | None = None
-    tuners: tuple[str, ...] = ()
-    workloads: tuple[WorkloadEntry, ...]
+    tuners: _Names = ()
+    workloads: Annotated[tuple[WorkloadEntry, ...], Field(strict=False)]
     tuner_options: dict[str, dict[str, Any]] = {}
     primary: Primary | None = None
     checkpoint_trials: Annotated[int, Field(ge=1)] | None = None
     trial_timeout: Annotated[float, Field(gt=0, strict=False)] | None = None
     noise_repeats: Annotated[int, Field(ge=0, le=1000)] = 10
     stock_clock: bool = True
-
-    @field_validator("tuners", "workloads", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("name")
     @classmethod

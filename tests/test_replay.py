@@ -26,7 +26,7 @@ from hptune_bench.store import journal
 from hptune_bench.store.layout import RunId
 from hptune_bench.store.runstore import FileStore
 from hptune_bench.tabular.parquet import read_table, write_table
-from hptune_bench.tabular.table import Table, selected
+from hptune_bench.tabular.table import CurveTable, selected
 from hptune_bench.training import make_trainer
 from hptune_bench.training.fake import FakeTrainer
 from hptune_bench.training.replay import TableTrainer, fitting
@@ -39,7 +39,7 @@ class GridTuner:
 
     continues = True
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: CurveTable) -> None:
         self.configurations = table.configurations
 
     def search(self, problem, evaluate, seed):
@@ -61,7 +61,7 @@ class GridTuner:
 
 
 @pytest.fixture(scope="module")
-def real() -> tuple[LinearRegression, object, Table]:
+def real() -> tuple[LinearRegression, object, CurveTable]:
     workload = LinearRegression(points=60)
     trainer = make_trainer("compiled", workload)
     return workload, trainer, tabulated(workload, trainer, {"learning_rate": 3, "neurons": 1})
@@ -112,7 +112,7 @@ def same(one, other) -> bool:
 
 
 @pytest.fixture(scope="module")
-def toy() -> tuple[ToyWorkload, Table]:
+def toy() -> tuple[ToyWorkload, CurveTable]:
     workload = ToyWorkload()
     return workload, tabulated(workload, FakeTrainer(workload), {"rate": 7})
 

@@ -15,14 +15,14 @@ from support.synthetic_campaign import synthetic_campaign
 from hptune_bench.analysis import Analysis, analyse, seeds_needed
 from hptune_bench.report import write
 from hptune_bench.store.results import Results
-from hptune_bench.tabular.table import Table, configurations_of
+from hptune_bench.tabular.table import CurveTable, configurations_of
 
 NAME = "linear_regression"
 TUNERS = ("untuned", "manual_sweep", "random_search", "bayesian_optimization")
 TABLE = {"file": f"{NAME}.parquet", "digest": "none", "definition": {"data_replicates": 3}}
 
 
-def table_of(campaign: Results) -> Table:
+def table_of(campaign: Results) -> CurveTable:
     """A table in the space of the synthetic campaign: the number of neurons decides, adam beats sgd, nothing fails."""
     levels = {
         "normalize": (False, True),
@@ -38,7 +38,7 @@ def table_of(campaign: Results) -> Table:
         "val_loss": np.repeat((final + 33.3)[..., None], 2, axis=3).astype(np.float32),
         "test:excess_loss": np.repeat(final[..., None], 2, axis=3).astype(np.float32),
     }
-    return Table(
+    return CurveTable(
         workload=NAME,
         options={},
         levels=levels,

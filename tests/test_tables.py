@@ -15,14 +15,14 @@ import pytest
 from hptune_bench.core.errors import UserError
 from hptune_bench.tabular import parquet
 from hptune_bench.tabular.parquet import find_table, read_table, write_table
-from hptune_bench.tabular.table import TEST, Table, configurations_of, selected, stop_epochs
+from hptune_bench.tabular.table import TEST, CurveTable, configurations_of, selected, stop_epochs
 from hptune_bench.training.common import Patience, best_index, early_stopping
 
 LEVELS = {"flag": (False, True), "units": (4, 8), "rate": (0.001, 0.01, 0.1), "kind": ("adam", "sgd")}
 SHAPE = (24, 2, 3, 12)
 
 
-def made(direction="min", patience=3, seed=0, **changes) -> Table:
+def made(direction="min", patience=3, seed=0, **changes) -> CurveTable:
     """A table of noise with NaN, infinities and repeated values, so that every rule is met."""
     rng = np.random.default_rng(seed)
     curves = {
@@ -33,7 +33,7 @@ def made(direction="min", patience=3, seed=0, **changes) -> Table:
     spoiled[rng.random(SHAPE) < 0.1] = math.nan
     spoiled[rng.random(SHAPE) < 0.05] = math.inf
     spoiled[3], spoiled[5, :, :, 0] = math.nan, math.nan
-    return Table(
+    return CurveTable(
         workload="toy",
         options={"points": 7},
         levels=LEVELS,
@@ -62,7 +62,7 @@ def path(tmp_path) -> Path:
 
 def test_what_is_written_is_read_to_the_bit(path):
     written, found = made(), read_table(path)
-    for field in dataclasses.fields(Table):
+    for field in dataclasses.fields(CurveTable):
         if field.name not in ("curves", "seconds", "sha256"):
             assert getattr(found, field.name) == getattr(written, field.name), field.name
     assert [type(value) for value in found.configurations[0].values()] == [bool, int, float, str]

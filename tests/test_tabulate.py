@@ -18,19 +18,19 @@ from hptune_bench.core.protocols import Fit
 from hptune_bench.core.seeds import data_seed, training_seed
 from hptune_bench.tabular import shards
 from hptune_bench.tabular.parquet import read_table
-from hptune_bench.tabular.table import Table
+from hptune_bench.tabular.table import CurveTable
 from hptune_bench.training import make_trainer
 from hptune_bench.workloads.linear_regression import LinearRegression
 
 SMALL = ("--levels", "learning_rate=3", "--levels", "neurons=2", "--set", "points=60")
 
 
-def table(out: Path, *more: object, expect: int = 0) -> Table | None:
+def table(out: Path, *more: object, expect: int = 0) -> CurveTable | None:
     call("table", "linear_regression", "--out", out, *SMALL, *more, expect=expect)
     return read_table(out / "linear_regression.parquet") if expect == 0 else None
 
 
-def assert_same(one: Table, other: Table) -> None:
+def assert_same(one: CurveTable, other: CurveTable) -> None:
     """Everything but seconds."""
     assert one.configurations == other.configurations
     assert one.facts == other.facts
@@ -108,7 +108,7 @@ BIG = ("table", "linear_regression", "--levels", "neurons=4", *FAKE)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Table:
+def whole(tmp_path_factory) -> CurveTable:
     out = tmp_path_factory.mktemp("whole")
     call(*BIG, "--out", out, "--workers", 1)
     return read_table(out / "linear_regression.parquet")

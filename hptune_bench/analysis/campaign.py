@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hptune_bench.analysis.tabular.truth import Truth
     from hptune_bench.analysis.targets import Targets
     from hptune_bench.analysis.verdict import Sentence
-    from hptune_bench.tabular.table import Table
+    from hptune_bench.tabular.table import CurveTable
 
 
 class Known:
@@ -90,7 +90,7 @@ class Analysis:
     reasons: Mapping[str, str]
 
 
-def analyse(campaign: Results, quick: bool = False, tables: Mapping[str, Table] | None = None) -> Analysis:
+def analyse(campaign: Results, quick: bool = False, tables: Mapping[str, CurveTable] | None = None) -> Analysis:
     """Everything the report needs. Odd campaigns (one tuner, one seed, unfinished, all runs failed, missing files) are
     no error: the parts that cannot be computed are None or empty, with a reason.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hptune_bench.analysis.frames import Records
-    from hptune_bench.tabular.table import Table
+    from hptune_bench.tabular.table import CurveTable
 
 QUICK = "left out of the quick analysis"
 
@@ -55,7 +55,7 @@ class Given:
     records: Records
     best_known: Mapping[str, Any]
     quick: bool
-    table: Table | None
+    table: CurveTable | None
     _results: dict[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:

@@ -31,7 +31,7 @@ from hptune_bench.store.trial import Measures, Request, Trial
 
 
 class Evaluation:
-    """``evaluate`` of one run. See ``interfaces.Evaluate``."""
+    """``evaluate`` of one run. See ``core.protocols.Evaluate``."""
 
     def __init__(self, setup: RunSetup, journal: Log, contents: Contents, data_seed: int) -> None:
         self.setup = setup

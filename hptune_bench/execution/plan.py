@@ -36,7 +36,7 @@ class Replayed:
 
     Attributes:
         digest: of all that its numbers and their meaning depend on.
-        definition: what made it, see ``tabular.table.Table``.
+        definition: what made it, see ``tabular.table.CurveTable``.
     """
 
     path: Path

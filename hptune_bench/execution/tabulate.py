@@ -31,7 +31,7 @@ from hptune_bench.store.lock import locked
 from hptune_bench.tabular import shards
 from hptune_bench.tabular.grid import levels_of
 from hptune_bench.tabular.parquet import read_table, write_table
-from hptune_bench.tabular.table import Table, configurations_of
+from hptune_bench.tabular.table import CurveTable, configurations_of
 from hptune_bench.training.common import direction_of
 
 MAX_EPOCHS = 10**8
@@ -263,7 +263,7 @@ class Tabulation:
             raise UserError(f"table: workers died {MAX_DEATHS} times in one part (see {logs}); {REMEDY}")
         self.progress.note("a worker died; its part is begun again")
 
-    def _assemble(self, parts: Sequence[Part], key: str, definition: Mapping[str, Any]) -> Table:
+    def _assemble(self, parts: Sequence[Part], key: str, definition: Mapping[str, Any]) -> CurveTable:
         made = self._made
         shape = (len(self.configurations), self.data_replicates, self.training_replicates)
         curves: dict[str, np.ndarray] = {}
@@ -286,7 +286,7 @@ class Tabulation:
             facts[part.replicate - 1] = shard.facts
             rows = shard.rows
             notes |= {shard.note} if shard.note else set()
-        return Table(
+        return CurveTable(
             workload=self.workload,
             options=dict(made.options),
             levels=self.levels,

@@ -23,7 +23,7 @@ Ask = Callable[[str], str]
 
 
 class Person:
-    """A tuner (``interfaces.Tuner``) who is asked."""
+    """A tuner (``core.protocols.Tuner``) who is asked."""
 
     continues = True
 

@@ -20,7 +20,7 @@ from hptune_bench.store.csv import disarmed
 from hptune_bench.store.results import Results, merge
 
 if TYPE_CHECKING:
-    from hptune_bench.tabular.table import Table as WorkloadTable
+    from hptune_bench.tabular.table import CurveTable
 
 
 def write(campaigns: Sequence[Results], out: Path, quick: bool) -> Path:
@@ -51,7 +51,7 @@ def write(campaigns: Sequence[Results], out: Path, quick: bool) -> Path:
     return report
 
 
-def replayed(campaign: Results) -> dict[str, WorkloadTable]:
+def replayed(campaign: Results) -> dict[str, CurveTable]:
     """The tables that the campaign's workloads were replayed from, as far as they are still at hand, unchanged."""
     from hptune_bench.tabular.parquet import find_table, read_table
     from hptune_bench.tabular.table import digest

@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from hptune_bench.core.errors import UserError, complaint
 from hptune_bench.core.files import read_limited, write_atomic
 from hptune_bench.core.names import safe_name
-from hptune_bench.tabular.table import Table, configurations_of
+from hptune_bench.tabular.table import CurveTable, configurations_of
 
 FOLDERS = (Path("results/tables"), Path("results/published/tables"))
 """Where tables are looked for, relative to the working directory, the first that has one first."""
@@ -77,7 +77,7 @@ def find_table(workload: str, folder: str | Path | None = None) -> Path:
     )
 
 
-def write_table(path: Path, table: Table) -> None:
+def write_table(path: Path, table: CurveTable) -> None:
     """Write the Parquet file and, last, the manifest beside it (``.json``)."""
     same = _duplicates(table)
     content = _parquet(table, [name for name in table.metrics if name not in same])
@@ -101,7 +101,7 @@ def write_table(path: Path, table: Table) -> None:
     write_atomic(path.with_suffix(".json"), json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n")
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> CurveTable:
     """Read a table by its Parquet file.
 
     Raises:
@@ -120,7 +120,7 @@ def read_table(path: Path) -> Table:
     if math.prod(shape) * len(columns) > MAX_NUMBERS:
         raise UserError(f"{path}: the table is larger than any that is read; check its manifest")
     arrays = _read_columns(path, content, columns, math.prod(shape))
-    return Table(
+    return CurveTable(
         workload=manifest.workload,
         options=manifest.options,
         levels=levels,
@@ -135,7 +135,7 @@ def read_table(path: Path) -> Table:
     )
 
 
-def _duplicates(table: Table) -> dict[str, str]:
+def _duplicates(table: CurveTable) -> dict[str, str]:
     """Metrics whose every number is that of an earlier one, with its name: they are not written twice."""
     same: dict[str, str] = {}
     for place, name in enumerate(table.metrics):
@@ -146,7 +146,7 @@ def _duplicates(table: Table) -> dict[str, str]:
     return same
 
 
-def _parquet(table: Table, metrics: list[str]) -> bytes:
+def _parquet(table: CurveTable, metrics: list[str]) -> bytes:
     """The rows as Parquet: curves as split bytes, which compress where their digits do; everything else as runs."""
     shape = table.shape
     places: dict[str, Any] = {}

@@ -29,7 +29,7 @@ class Shard:
 
     Attributes:
         key: the definition of the table that it is a part of.
-        curves: float32 (n, T, E) by metric, names as in ``tables.Table``.
+        curves: float32 (n, T, E) by metric, names as in ``table.CurveTable``.
         seconds: float32 (n, T): seconds per epoch, compiling excluded.
         facts: of the data replicate, with ``cap``; rows: of its splits, by name.
         note: what the trainer did otherwise than asked; else None.

@@ -28,11 +28,11 @@ TEST = "test:"
 
 
 @dataclass(frozen=True)
-class Table:
+class CurveTable:
     """Learning curves of C configurations x D data replicates x T training replicates x E epochs.
 
     Replicate (d, k), both counted from 1, has the data seed of live run d and the training seed of the k-th training
-    of the configuration in that run: see ``execution.seeds``. Nothing was stopped early.
+    of the configuration in that run: see ``core.seeds``. Nothing was stopped early.
 
     Attributes:
         workload: its name; options: what differs from the plain workload.
@@ -41,7 +41,7 @@ class Table:
         metrics: the names in ``curves``: those of the training log, and ``test:<metric>`` on the test split.
         curves: float32 (C, D, T, E) by metric, as they came: NaN and infinity included.
         seconds: float32 (C, D, T): seconds per epoch, compiling excluded.
-        facts: ``Data.facts`` of each data replicate, with ``cap`` (see ``interfaces.Problem``).
+        facts: ``Data.facts`` of each data replicate, with ``cap`` (see ``core.protocols.Problem``).
         objective, direction, test_metric, full_epochs: as the workload says them.
         patience, monitor, monitor_direction: the workload's early stopping; patience None: it has none.
         definition: fingerprint of the workload, versions, trainer, machine, command, rows of each split.
@@ -83,7 +83,7 @@ class Table:
         return stop_epochs(self.curves[self.monitor], self.patience, self.monitor_direction)
 
 
-def digest(table: Table) -> str:
+def digest(table: CurveTable) -> str:
     """SHA-256 (hex) of all that a replay depends on: the numbers and what they mean."""
     meaning = [
         *(table.sha256, table.workload, dict(table.options), {name: list(each) for name, each in table.levels.items()}),
@@ -117,7 +117,7 @@ class Selected(NamedTuple):
     epochs: np.ndarray
 
 
-def selected(table: Table) -> Selected:
+def selected(table: CurveTable) -> Selected:
     """Early stopping as the workload has it, applied to every recorded curve, and the best epoch before it."""
     reached = np.arange(table.shape[3]) < table.stops[..., None]
     values = table.sign * table.curves[table.objective].astype(np.float64)

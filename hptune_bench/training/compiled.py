@@ -60,7 +60,7 @@ def trainer(workload: Workload) -> CompiledTrainer:
 
 
 class CompiledTrainer:
-    """Implements ``interfaces.Trainer``.
+    """Implements ``core.protocols.Trainer``.
 
     Attributes:
         structures: programs compiled so far in this process by this trainer; XLA never frees one, so a worker may want

@@ -24,7 +24,7 @@ NOISE = 0.01
 
 
 class FakeTrainer:
-    """See ``interfaces.Trainer``. One epoch takes a simulated millisecond."""
+    """See ``core.protocols.Trainer``. One epoch takes a simulated millisecond."""
 
     name = "fake"
     note: str | None = None

@@ -19,7 +19,7 @@ from hptune_bench.core.seeds import data_seed, derive
 from hptune_bench.core.space import canonical
 from hptune_bench.tabular.grid import Snapper
 from hptune_bench.tabular.parquet import find_table, read_table
-from hptune_bench.tabular.table import TEST, Table, stop_epochs
+from hptune_bench.tabular.table import TEST, CurveTable, stop_epochs
 from hptune_bench.training.common import best_index, minimised
 
 MAX_SEEDS = 1_000_000
@@ -36,7 +36,7 @@ def trainer(workload: Workload, path: Path | None = None) -> TableTrainer:
     return TableTrainer(workload, fitting(read_table(where), workload, str(where)))
 
 
-def fitting(table: Table, workload: Workload, where: str) -> Table:
+def fitting(table: CurveTable, workload: Workload, where: str) -> CurveTable:
     """The table, after making sure that a search on this workload can be replayed on it.
 
     Raises:
@@ -69,7 +69,7 @@ def fitting(table: Table, workload: Workload, where: str) -> Table:
 
 
 class TableTrainer:
-    """Implements ``interfaces.Trainer`` by looking up.
+    """Implements ``core.protocols.Trainer`` by looking up.
 
     Run d of the D data replicates (seeds count on from D cyclically) is looked up in data replicate d. There, the k-th
     training of a grid point is training replicate k, as in a live run. Where that leaves a choice (seeds beyond D, and
@@ -80,7 +80,7 @@ class TableTrainer:
     note: str | None = None
     replays = True
 
-    def __init__(self, workload: Workload, table: Table) -> None:
+    def __init__(self, workload: Workload, table: CurveTable) -> None:
         self.table = table
         self._snapper = Snapper(workload.space, table.levels)
         monitored = table.curves[table.monitor]

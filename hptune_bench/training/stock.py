@@ -38,7 +38,7 @@ def trainer(workload: Workload) -> StockTrainer:
 
 
 class StockTrainer:
-    """Implements ``interfaces.Trainer`` with ``model.fit``."""
+    """Implements ``core.protocols.Trainer`` with ``model.fit``."""
 
     name = "stock"
     note: str | None = None

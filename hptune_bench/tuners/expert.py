@@ -18,7 +18,7 @@ MAX_BYTES = 2**20
 
 
 class Request(BaseModel):
-    """One call of ``evaluate``: see ``interfaces.Evaluate``. ``resume`` is the place of an earlier request, from 1."""
+    """One call of ``evaluate``: see ``protocols.Evaluate``. ``resume`` is the place of an earlier request, from 1."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -81,7 +81,7 @@ def expert_log(file: str = "") -> ExpertLog:
 
 @dataclass(frozen=True)
 class ExpertLog:
-    """A tuner (``interfaces.Tuner``) that proposes what the log holds, whatever comes of it."""
+    """A tuner (``core.protocols.Tuner``) that proposes what the log holds, whatever comes of it."""
 
     log: Log
     continues = True

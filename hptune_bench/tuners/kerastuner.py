@@ -37,7 +37,7 @@ _FAILED = ("error", "timeout", "crashed")
 
 @dataclass(frozen=True)
 class OracleTuner:
-    """A tuner (``interfaces.Tuner``) around one of KerasTuner's oracles.
+    """A tuner (``core.protocols.Tuner``) around one of KerasTuner's oracles.
 
     Attributes:
         oracle: name of the class in ``keras_tuner.oracles``.

@@ -56,7 +56,7 @@ class PostWinner:
     continues: bool = False
 
     def search(self, problem: Problem, evaluate: Evaluate, seed: int) -> None:
-        """See ``interfaces.Tuner``.
+        """See ``core.protocols.Tuner``.
 
         Raises:
             UserError: the workload has no published winner.

@@ -17,7 +17,7 @@ from hptune_bench.workloads.splits import one_hot, resplit, standardised
 
 @dataclass(frozen=True)
 class BreastCancer(networks.Network):
-    """Two classes, eight hyperparameters, two conditional; implements ``interfaces.Workload``."""
+    """Two classes, eight hyperparameters, two conditional; implements ``core.protocols.Workload``."""
 
     name = "breast_cancer"
     title = "breast cancer"

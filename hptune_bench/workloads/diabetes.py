@@ -17,7 +17,7 @@ from hptune_bench.workloads.splits import resplit, standardised
 
 @dataclass(frozen=True)
 class Diabetes(networks.Network):
-    """Regression on few, noisy rows, seven hyperparameters; implements ``interfaces.Workload``."""
+    """Regression on few, noisy rows, seven hyperparameters; implements ``core.protocols.Workload``."""
 
     name = "diabetes"
     title = "progression of diabetes"

@@ -21,7 +21,7 @@ BRIGHTEST = 16
 
 @dataclass(frozen=True)
 class Digits(networks.Network):
-    """Ten classes, nine hyperparameters, one conditional; implements ``interfaces.Workload``."""
+    """Ten classes, nine hyperparameters, one conditional; implements ``core.protocols.Workload``."""
 
     name = "digits"
     title = "handwritten digits"

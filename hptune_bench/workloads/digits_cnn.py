@@ -19,7 +19,7 @@ SIDE = 8
 
 @dataclass(frozen=True)
 class DigitsCnn(Digits):
-    """``digits`` with convolutions, nine hyperparameters; implements ``interfaces.Workload``."""
+    """``digits`` with convolutions, nine hyperparameters; implements ``core.protocols.Workload``."""
 
     name = "digits_cnn"
     title = "handwritten digits, convolutions"

@@ -32,7 +32,7 @@ def law(x: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Friedman1(networks.Network):
-    """y = law(x) + normal(0, noise^2), eight hyperparameters, two conditional; implements ``interfaces.Workload``.
+    """y = law(x) + normal(0, noise^2), eight hyperparameters, two conditional; implements ``core.protocols.Workload``.
 
     Attributes:
         points: training and validation rows together, split 80 / 20; the test split has as many rows as the

@@ -34,7 +34,7 @@ GRID = 10_001
 
 @dataclass(frozen=True)
 class LinearRegression(Defaults):
-    """y = law(x) + uniform(-noise, noise), x evenly spaced from 0 to 100; implements ``interfaces.Workload``.
+    """y = law(x) + uniform(-noise, noise), x evenly spaced from 0 to 100; implements ``core.protocols.Workload``.
 
     Attributes:
         points: training and validation rows together, split 80 / 20 after shuffling; the test split has as many rows as

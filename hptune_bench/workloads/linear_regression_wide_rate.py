@@ -16,7 +16,7 @@ from hptune_bench.workloads.options import configured
 
 @dataclass(frozen=True)
 class LinearRegressionWideRate(LinearRegression):
-    """``linear_regression`` with a range of learning rates chosen badly; implements ``interfaces.Workload``."""
+    """``linear_regression`` with a range of learning rates chosen badly; implements ``core.protocols.Workload``."""
 
     name = "linear_regression_wide_rate"
     title = "linear regression, rates from 1 to 1,000"

@@ -59,7 +59,7 @@ def widths(low: int, high: int, layers: int) -> tuple[Int, ...]:
 
 @dataclass(frozen=True)
 class Network(Defaults):
-    """A small network on arrays; implements ``interfaces.Workload`` but for names, ``space``, ``load``.
+    """A small network on arrays; implements ``core.protocols.Workload`` but for names, ``space``, ``load``.
 
     Attributes:
         classes: of the targets, which then are one-hot; None: one number is predicted.

@@ -26,7 +26,7 @@ VOCAB_COUNT = Int("vocab_count", 500, 1500, step=100)
 
 @dataclass(frozen=True)
 class ReviewSentiment(Defaults):
-    """Classes of reviews, two hyperparameters of the preprocessing; implements ``interfaces.Workload``.
+    """Classes of reviews, two hyperparameters of the preprocessing; implements ``core.protocols.Workload``.
 
     Attributes:
         data: path of a file as in ``review_files`` (.csv or .csv.gz), or of a folder with train.csv and test.csv; None:

@@ -45,7 +45,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class ReviewSentimentAsWritten(ReviewSentiment):
-    """``review_sentiment`` as the notebook did it; implements ``interfaces.Workload``."""
+    """``review_sentiment`` as the notebook did it; implements ``core.protocols.Workload``."""
 
     name = "review_sentiment_as_written"
     teaches = (

@@ -20,7 +20,7 @@ MOST_LAYERS = 2
 
 @dataclass(frozen=True)
 class ReviewSentimentWide(ReviewSentiment):
-    """``review_sentiment`` where model and training are tuned too; implements ``interfaces.Workload``."""
+    """``review_sentiment`` where model and training are tuned too; implements ``core.protocols.Workload``."""
 
     name = "review_sentiment_wide"
     teaches = (

@@ -25,7 +25,7 @@ BATCH_SIZE = Choice("batch_size", (32, 64, 128), ordered=True)
 
 @dataclass(frozen=True)
 class SequenceParity(networks.Network):
-    """Even or odd so far, asked after each bit; six hyperparameters; implements ``interfaces.Workload``.
+    """Even or odd so far, asked after each bit; six hyperparameters; implements ``core.protocols.Workload``.
 
     Attributes:
         rows: of all splits together, split 60 / 20 / 20; no two are equal.

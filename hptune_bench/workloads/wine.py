@@ -17,7 +17,7 @@ from hptune_bench.workloads.splits import one_hot, resplit, standardised
 
 @dataclass(frozen=True)
 class Wine(networks.Network):
-    """Three classes, one hidden layer, six hyperparameters; implements ``interfaces.Workload``."""
+    """Three classes, one hidden layer, six hyperparameters; implements ``core.protocols.Workload``."""
 
     name = "wine"
     title = "wines of three growers"

@@ -6,12 +6,12 @@ import numpy as np
 
 from hptune_bench.tabular import shards
 from hptune_bench.tabular.grid import levels_of
-from hptune_bench.tabular.table import Table, configurations_of
+from hptune_bench.tabular.table import CurveTable, configurations_of
 
 DATA, TRAININGS = 2, 3
 
 
-def synthetic_table(seed: int = 0, draws: int = 3, trainings: int = 3, epochs: int = 4) -> Table:
+def synthetic_table(seed: int = 0, draws: int = 3, trainings: int = 3, epochs: int = 4) -> CurveTable:
     """2 x 3 x 4 configurations: ``units`` does nothing, rate 0.1 is best, rate 1 fails without the switch.
 
     The mean final loss is 1 + (log10(rate) + 1)^2 + 0.2 (switch off); noise: 0.1 for the data draw, 0.02 for a draw and
@@ -27,7 +27,7 @@ def synthetic_table(seed: int = 0, draws: int = 3, trainings: int = 3, epochs: i
     failing = [c["rate"] == 1.0 and not c["switch"] for c in configurations]
     curve[failing] = np.nan
     curves = {"val_loss": curve.astype(np.float32), "test:loss": (curve + 0.01).astype(np.float32)}
-    return Table(
+    return CurveTable(
         workload="known",
         options={},
         levels=levels,
@@ -46,7 +46,7 @@ def synthetic_table(seed: int = 0, draws: int = 3, trainings: int = 3, epochs: i
     )
 
 
-def tabulated(workload, trainer, counts, data=DATA, trainings=TRAININGS) -> Table:
+def tabulated(workload, trainer, counts, data=DATA, trainings=TRAININGS) -> CurveTable:
     """A complete table made in this process."""
     levels = levels_of(workload, counts)
     configurations = configurations_of(levels)
@@ -55,7 +55,7 @@ def tabulated(workload, trainer, counts, data=DATA, trainings=TRAININGS) -> Tabl
         for d in range(1, data + 1)
     ]
     fit = workload.fit(configurations[0])
-    return Table(
+    return CurveTable(
         workload=workload.name,
         options=dict(workload.options),
         levels=levels,

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis.tabular.scores import Scores, true_means
-from hptune_bench.tabular.table import Table
+from hptune_bench.tabular.table import CurveTable
 
 
-def proposal_weights(table: Table, space: Sequence[Mapping[str, Any]]) -> np.ndarray:
+def proposal_weights(table: CurveTable, space: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """Probability (C,) that a uniform random proposal is looked up at each configuration.
 
     A proposal goes to the nearest grid point, so a point of a continuous range weighs as much as the stretch that is

@@ -27,7 +27,7 @@ from hptune_bench.analysis.statistic import Given, Statistic
 from hptune_bench.analysis.statistics import Interval, holm
 from hptune_bench.analysis.tabular.scores import Scores, leading, safe_means
 from hptune_bench.core.space import Value
-from hptune_bench.tabular.table import Table
+from hptune_bench.tabular.table import CurveTable
 
 DEAD = 0.05
 """An effect whose adjusted p is above this is zero as far as the table can tell."""
@@ -197,7 +197,7 @@ def responses(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
     return fails.astype(float), ranks
 
 
-def exact_importance(table: Table, scores: Scores, untuned: dict[str, Value]) -> ExactImportance:
+def exact_importance(table: CurveTable, scores: Scores, untuned: dict[str, Value]) -> ExactImportance:
     """Both questions over the whole table, and one answer per hyperparameter with a copied value.
 
     Args:
@@ -225,7 +225,7 @@ def _noise(scores: Scores) -> float:
 
 
 def _question(
-    table: Table,
+    table: CurveTable,
     scores: Scores,
     fails: np.ndarray,
     ranks: np.ndarray,

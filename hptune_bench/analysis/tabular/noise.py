@@ -10,10 +10,10 @@ from hptune_bench.analysis.noise import Noise, noise
 from hptune_bench.analysis.statistic import Given, Statistic
 from hptune_bench.analysis.tabular.scores import retraining_sd, scores_of
 from hptune_bench.analysis.tabular.truth import places
-from hptune_bench.tabular.table import Table
+from hptune_bench.tabular.table import CurveTable
 
 
-def with_table_noise(noise: Noise, records: Records, table: Table) -> Noise:
+def with_table_noise(noise: Noise, records: Records, table: CurveTable) -> Noise:
     """The noise floor of a replayed workload, where nothing was retrained: from the table's trainings of the untuned
     configuration, pooled within data draws. Unchanged where it was measured, or where some of these failed."""
     untuned = records.about.get("untuned")

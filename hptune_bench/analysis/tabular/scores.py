@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hptune_bench.tabular.table import Table, selected
+from hptune_bench.tabular.table import CurveTable, selected
 
 LEARNED = 0.01
 """A training that is not by this share better than the best constant predictor has failed: what collapses to a constant
@@ -55,7 +55,7 @@ class Scores:
         return np.where(good, values, values[good].max() if good.any() else 0.0)
 
 
-def scores_of(table: Table) -> Scores:
+def scores_of(table: CurveTable) -> Scores:
     """Early stopping applied, failures +inf, the irreducible loss subtracted where the table knows it."""
     found = selected(table)
     floors = [facts.get("validation_noise", math.nan) for facts in table.facts]

@@ -34,7 +34,7 @@ from hptune_bench.analysis.tabular.scores import (
 )
 from hptune_bench.core.space import Configuration
 from hptune_bench.tabular.grid import nearest_point
-from hptune_bench.tabular.table import Table
+from hptune_bench.tabular.table import CurveTable
 
 TOP = (0.01, 0.05)
 """A run found something truly good if its choice is among these shares of all configurations."""
@@ -43,7 +43,9 @@ TOP = (0.01, 0.05)
 # --- replayed runs against the truth -------------------------------------------------------------------------------
 
 
-def places(table: Table, configurations: Sequence[Configuration], space: Sequence[Mapping[str, Any]]) -> np.ndarray:
+def places(
+    table: CurveTable, configurations: Sequence[Configuration], space: Sequence[Mapping[str, Any]]
+) -> np.ndarray:
     """Numbers (n,) of the grid points at which a replay looks these configurations up."""
     logs = {str(hp["name"]): bool(hp.get("log")) for hp in space}
     found = []
@@ -166,7 +168,7 @@ MOST_SHOWN = 100
 """Draws of the reference lines."""
 
 
-def truth(records: Records, table: Table, margin: float | None) -> Truth:
+def truth(records: Records, table: CurveTable, margin: float | None) -> Truth:
     """Hold a replayed workload's records against its table.
 
     Args:
@@ -208,7 +210,7 @@ def truth(records: Records, table: Table, margin: float | None) -> Truth:
     )
 
 
-def _hand_picked(records: Records, table: Table) -> np.ndarray:
+def _hand_picked(records: Records, table: CurveTable) -> np.ndarray:
     """Grid points of the nested loops over the hand-picked values, each once."""
     picked = records.about.get("hand_picked") or {}
     if set(picked) != set(table.levels) or not all(picked.values()):

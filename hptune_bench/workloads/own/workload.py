@@ -46,7 +46,7 @@ from hptune_bench.workloads.own.settings import Settings
 
 @dataclass(frozen=True, eq=False)
 class OwnWorkload:
-    """Implements ``interfaces.Workload``.
+    """Implements ``core.protocols.Workload``.
 
     Attributes:
         model: ``build_model``, or an instance of ``keras_tuner.HyperModel``.

@@ -12,7 +12,7 @@ from support.toy import ToyWorkload
 from hptune_bench import registry
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.space import Boolean, Choice, Condition, Float, Int, Space
-from hptune_bench.tabular.grid import LOG_POINTS, Snapper, levels_of, nearest_point
+from hptune_bench.tabular.grid import LOG_POINTS, Snapper, levels_of, log_scales, nearest_point
 from hptune_bench.tabular.table import configurations_of
 
 
@@ -90,7 +90,7 @@ def test_a_proposal_is_snapped_to_the_configuration_nearest_in_every_coordinate(
     )
     levels = levels_of(ToyWorkload(space=space, untuned=space.defaults()), {"units": 3})
     configurations = configurations_of(levels)
-    snapper = Snapper(space, levels)
+    snapper = Snapper(levels, log_scales(space))
     for index in range(0, len(configurations), 7):
         assert snapper.index(configurations[index]) == index
     rng = np.random.default_rng(0)

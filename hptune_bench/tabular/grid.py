@@ -129,6 +129,11 @@ def nearest_point(points: Sequence[Value], value: Value, log: bool) -> int:
     return after if high < low else after - 1
 
 
+def log_scales(space: Space) -> dict[str, bool]:
+    """Which hyperparameters are on a log scale."""
+    return {hp.name: isinstance(hp, Int | Float) and hp.log for hp in space}
+
+
 class Snapper:
     """Finds the nearest grid point of a proposal.
 
@@ -136,9 +141,9 @@ class Snapper:
         levels: the grid.
     """
 
-    def __init__(self, space: Space, levels: Mapping[str, Sequence[Value]]) -> None:
+    def __init__(self, levels: Mapping[str, Sequence[Value]], logs: Mapping[str, bool]) -> None:
         self.levels = levels
-        self._logs = {hp.name: isinstance(hp, Int | Float) and hp.log for hp in space}
+        self._logs = logs
         self._exact = {name: {value: place for place, value in enumerate(values)} for name, values in levels.items()}
 
     def index(self, configuration: Configuration) -> int:
@@ -147,5 +152,7 @@ class Snapper:
         for name, values in self.levels.items():
             value = configuration[name]
             place = self._exact[name].get(value)
-            index = index * len(values) + (nearest_point(values, value, self._logs[name]) if place is None else place)
+            index = index * len(values) + (
+                nearest_point(values, value, self._logs.get(name, False)) if place is None else place
+            )
         return index

@@ -17,7 +17,7 @@ from hptune_bench.core.errors import UserError
 from hptune_bench.core.protocols import Data, Job, Outcome, Split, Workload
 from hptune_bench.core.seeds import data_seed, derive
 from hptune_bench.core.space import canonical
-from hptune_bench.tabular.grid import Snapper
+from hptune_bench.tabular.grid import Snapper, log_scales
 from hptune_bench.tabular.parquet import find_table, read_table
 from hptune_bench.tabular.table import TEST, CurveTable, stop_epochs
 from hptune_bench.training.common import best_index, minimised
@@ -82,7 +82,7 @@ class TableTrainer:
 
     def __init__(self, workload: Workload, table: CurveTable) -> None:
         self.table = table
-        self._snapper = Snapper(workload.space, table.levels)
+        self._snapper = Snapper(table.levels, log_scales(workload.space))
         monitored = table.curves[table.monitor]
         # One epoch more, which is no improvement, tells a stop in the last epoch from none.
         longer = np.concatenate([monitored, np.full((*monitored.shape[:3], 1), math.nan, np.float32)], axis=3)

@@ -33,7 +33,7 @@ from hptune_bench.analysis.tabular.scores import (
     truly_best,
 )
 from hptune_bench.core.space import Configuration
-from hptune_bench.tabular.grid import nearest_point
+from hptune_bench.tabular.grid import Snapper
 from hptune_bench.tabular.table import CurveTable
 
 TOP = (0.01, 0.05)
@@ -47,16 +47,8 @@ def places(
     table: CurveTable, configurations: Sequence[Configuration], space: Sequence[Mapping[str, Any]]
 ) -> np.ndarray:
     """Numbers (n,) of the grid points at which a replay looks these configurations up."""
-    logs = {str(hp["name"]): bool(hp.get("log")) for hp in space}
-    found = []
-    for configuration in configurations:
-        index = 0
-        for name, values in table.levels.items():
-            value = configuration[name]
-            place = values.index(value) if value in values else nearest_point(values, value, logs.get(name, False))
-            index = index * len(values) + place
-        found.append(index)
-    return np.array(found, dtype=int)
+    snapper = Snapper(table.levels, {str(hp["name"]): bool(hp.get("log")) for hp in space})
+    return np.array([snapper.index(configuration) for configuration in configurations], dtype=int)
 
 
 Quarters = tuple[float, float, float]

@@ -9,7 +9,9 @@ import pytest
 from support.commands import call, run, write_benchmark
 
 from hptune_bench.store import journal
-from hptune_bench.verify.files import _compare, check_files
+from hptune_bench.store.trial import Request, Trial
+from hptune_bench.verify.files import check_files
+from hptune_bench.verify.rerun import _compare
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +111,8 @@ def test_a_report_written_again_holds_and_vouches_for_no_other_file(copy):
 
 
 def trial(*values, status="completed"):
-    return {"trial": 1, "status": status, "epochs": len(values), "history": {"val_loss": list(values)}}
+    request = Request({}, len(values), None, None)
+    return Trial(trial=1, request=request, status=status, epochs=len(values), history={"val_loss": list(values)})
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,18 @@ def show(folder: options.Folder) -> None:
 
 
 @app.command()
+def pack(folder: options.Folder) -> None:
+    """Pack finished results: all journals into one archive, the large tables compressed.
+
+    Every command reads them as before; run unpacks them to go on.
+    """
+    from hptune_bench.store.pack import pack as packing
+
+    packing(folder)
+    typer.echo(folder)
+
+
+@app.command()
 def verify(
     folder: options.Folder,
     rerun: Annotated[
@@ -167,16 +179,19 @@ def verify(
     with --rerun the best models are scored, the tuners asked and the configurations trained again.
     """
     from hptune_bench.cli import screen
-    from hptune_bench.verify import files as verify
+    from hptune_bench.store.results import read_results
+    from hptune_bench.verify.files import check_environment, check_files
 
     count = options.rerun_count(rerun)
     console = screen.console()
-    checks = screen.checks(console, verify.check_files(folder))
+    checks = screen.checks(console, check_files(folder))
     if rerun:
-        campaign = verify.read_results(folder)
-        screen.checks(console, [verify.check_environment(campaign)])
-        checks += screen.checks(console, verify.saved_models(folder, campaign))
-        for pair in verify.rerun(folder, campaign, verify.sample(campaign, count)):
+        from hptune_bench.verify import rerun as again
+
+        campaign = read_results(folder)
+        screen.checks(console, [check_environment(campaign)])
+        checks += screen.checks(console, again.saved_models(folder, campaign))
+        for pair in again.rerun(folder, campaign, again.sample(campaign, count)):
             checks += screen.checks(console, pair)
     differing = sum(check.status == "differs" for check in checks)
     console.print(f"{len(checks)} checks, {differing} differ." if differing else f"{len(checks)} checks, all hold.")

@@ -22,7 +22,7 @@ from hptune_bench.core.text import clean
 from hptune_bench.core.text import value as shown
 from hptune_bench.lint.finding import Finding
 from hptune_bench.store.results import Results, read_results
-from hptune_bench.verify.files import Check
+from hptune_bench.verify.check import Check
 
 
 def console() -> Console:

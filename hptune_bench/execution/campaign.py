@@ -25,6 +25,7 @@ from hptune_bench.store import findings, journal, layout
 from hptune_bench.store.folder import discard
 from hptune_bench.store.layout import RunId
 from hptune_bench.store.lock import locked
+from hptune_bench.store.pack import unpack
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG, errno.ENOTDIR}
 
@@ -107,6 +108,7 @@ class Campaign:
         with _disk_errors(self.folder), locked(self.folder):
             if fresh:
                 discard(self.folder)
+            unpack(self.folder)
             done = self._books.open()
             self.observer.planned(self.plan.runs, done)
             for text, lasting in self.plan.remarks():

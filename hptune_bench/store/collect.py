@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import math
-import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,44 +14,44 @@ from hptune_bench.core.errors import UserError
 from hptune_bench.core.files import open_atomic
 from hptune_bench.core.space import canonical
 from hptune_bench.core.stock_rule import stock_would_stop_at
-from hptune_bench.store import columns, journal
+from hptune_bench.store import columns
 from hptune_bench.store.csv import CsvFile
 from hptune_bench.store.journal import Contents, JournalDamaged
-from hptune_bench.store.layout import CSVS, RUNS, RunId, noise_path, stock_clock_path
+from hptune_bench.store.layout import CSVS, RunId, noise_path, stock_clock_path
+from hptune_bench.store.packed import Journals
 from hptune_bench.store.trial import NOISE, TRIALS, Measures, Trial
 
-_JOURNAL = re.compile(r"s(\d{2,6})\.jsonl")
 
-
-def found_runs(folder: Path, workloads: Iterable[str]) -> list[RunId]:
+def found_runs(folder: Path, workloads: Container[str]) -> list[RunId]:
     """Every run of these workloads that has a journal in the folder."""
-    found = []
-    for name in workloads:
-        for path in (folder / RUNS / name).glob("*/s*.jsonl"):
-            if match := _JOURNAL.fullmatch(path.name):
-                run = RunId(name, path.parent.name, int(match[1]))
-                if path.name == Path(run.path).name:
-                    found.append(run)
-    return sorted(found)
+    with Journals(folder) as journals:
+        return [run for run in journals.runs() if run.workload in workloads]
 
 
 def collect(
-    folder: Path, runs: Iterable[RunId], workloads: Mapping[str, Measures], stock: Container[str] = ()
+    folder: Path,
+    runs: Iterable[RunId],
+    workloads: Mapping[str, Measures],
+    stock: Container[str] = (),
+    out: Path | None = None,
 ) -> list[str]:
     """Rebuild ``runs.csv``, ``trials.csv``, ``epochs.csv``, ``noise.csv`` and ``stock_clock.csv``; returns their names.
 
     Args:
         stock: tuners of which can be said where stock KerasTuner would have stopped (``TunerInfo.stock``).
+        out: where to write; None: the folder.
 
     Unfinished runs appear as ``interrupted`` with the trials that they have.
 
     Raises:
         journal.JournalDamaged: a journal is not intact.
     """
+    out = out or folder
     with contextlib.ExitStack() as stack:
+        journals = stack.enter_context(Journals(folder))
         csvs = {name: stack.enter_context(CsvFile()) for name in CSVS}
         for run in sorted(set(runs)):
-            contents = journal.read(folder / run.path)
+            contents = journals.read(run.path)
             if not contents.entries:
                 continue
             _check_history(folder / run.path, contents, workloads[run.workload])
@@ -60,16 +59,16 @@ def collect(
                 csvs[name].add(rows)
             csvs["noise.csv"].add(retrainings(run, contents))
         for name in sorted(workloads):
-            csvs["noise.csv"].add(retrainings(RunId(name, "", 1), journal.read(folder / noise_path(name))))
+            csvs["noise.csv"].add(retrainings(RunId(name, "", 1), journals.read(noise_path(name))))
             measured = folder / stock_clock_path(name)
             if measured.exists():
                 csvs["stock_clock.csv"].add(_clock(measured))
         written = []
         for name, csv in csvs.items():
             if csv.empty:
-                (folder / name).unlink(missing_ok=True)
+                (out / name).unlink(missing_ok=True)
                 continue
-            with open_atomic(folder / name) as stream:
+            with open_atomic(out / name) as stream:
                 text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
                 csv.write(text)
                 text.detach()  # flushes, and leaves the stream open

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from hptune_bench.core.errors import UserError
 from hptune_bench.store.entries import check
@@ -114,30 +114,33 @@ def read(path: Path) -> Contents:
     Raises:
         JournalDamaged: a line other than a torn last one is not intact, or holds what no run writes.
     """
-    entries: list[Entry] = []
-    length = trials = 0
-    torn = False
     try:
-        stream = path.open("rb")
+        with path.open("rb") as stream:
+            return parsed(stream, path)
     except FileNotFoundError:
         return Contents((), 0, False)
-    with stream:
-        number = 0
-        while line := stream.readline(MAX_LINE):
-            number += 1
-            if not line.endswith(b"\n"):
-                if len(line) == MAX_LINE:
-                    raise JournalDamaged(path, number, "it is longer than any journal line")
-                torn = True
-                break
-            try:
-                entry = decode_line(line[:-1])
-                check(entry, trials, first=not entries)
-                trials += entry["kind"] == "trial"
-                entries.append(entry)
-            except ValueError as error:
-                raise JournalDamaged(path, number, str(error)) from None
-            length += len(line)
+
+
+def parsed(stream: IO[bytes], path: Path) -> Contents:
+    """What a journal holds, read from a stream; ``path``: what it is called in errors, see ``read``."""
+    entries: list[Entry] = []
+    length = trials = number = 0
+    torn = False
+    while line := stream.readline(MAX_LINE):
+        number += 1
+        if not line.endswith(b"\n"):
+            if len(line) == MAX_LINE:
+                raise JournalDamaged(path, number, "it is longer than any journal line")
+            torn = True
+            break
+        try:
+            entry = decode_line(line[:-1])
+            check(entry, trials, first=not entries)
+            trials += entry["kind"] == "trial"
+            entries.append(entry)
+        except ValueError as error:
+            raise JournalDamaged(path, number, str(error)) from None
+        length += len(line)
     return Contents(tuple(entries), length, torn)
 
 

@@ -11,6 +11,10 @@ LOGS = "logs"
 RUNS, NOISE, STOCK_CLOCK = "runs", "noise", "stock_clock"
 CSVS = ("runs.csv", "trials.csv", "epochs.csv", "noise.csv", "stock_clock.csv")
 """The tables that are made from the journals."""
+JOURNALS = "journals.zip"
+"""Where all journals of a packed folder lie."""
+PACKED_CSVS = ("trials.csv", "epochs.csv")
+"""The tables that a packed folder holds compressed, with ``.gz`` after their names: the large ones."""
 REPORT, PAGE = "report.md", "report.html"
 PLOTS, TABLES = "plots", "tables"
 

@@ -16,6 +16,7 @@ from hptune_bench.store.columns import EPOCHS, RUNS, STOCK_CLOCK, Column
 from hptune_bench.store.csv import armed
 from hptune_bench.store.layout import MANIFEST
 from hptune_bench.store.manifest import read_manifest
+from hptune_bench.store.packed import require_table, table_path
 from hptune_bench.store.trial import NOISE, TRIALS
 
 
@@ -61,8 +62,11 @@ _COLUMNS = {"runs": RUNS, "trials": TRIALS, "epochs": EPOCHS, "noise": NOISE, "s
 
 
 def _read(path: Path, columns: Sequence[Column], manifest: dict[str, Any]) -> pd.DataFrame:
+    path = table_path(path)
     if not path.exists():
         return pd.DataFrame()
+    if path.suffix == ".gz":
+        require_table(path)
     remedy = "run the benchmark again or restore the file"
     texts = {"workload": str, "tuner": str, "configuration": str, "status": str, "reason": str, "error": str}
     try:

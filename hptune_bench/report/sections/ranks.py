@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,11 +18,14 @@ from hptune_bench.report.blocks import Block, Figure, Prose, Table, column, tabl
 from hptune_bench.report.cells import count, measure
 from hptune_bench.report.context import Context, Section
 from hptune_bench.report.naming import all_seeds, title_of
-from hptune_bench.report.plots import pairs
+from hptune_bench.report.plots import canvas, labels
 from hptune_bench.report.plots.curves import MAX_BANDS
+from hptune_bench.report.style import INK, Style
 
 MOST_PANELS = 4
 """Workloads in the figure of ranks over time."""
+MAX_RANK_TICKS = 10
+"""Up to so many tuners each rank has a tick."""
 
 
 def _ranks(ctx: Context) -> Iterable[Block]:
@@ -55,7 +60,7 @@ def _figure(ctx: Context, found: Ranks, score: str) -> Figure:
         ),
         alt=f"Dot plot of mean ranks. {takeaway}",
         data=found.table,
-        draw=lambda: pairs.draw_ranks(found, ctx.styles, replayed),
+        draw=lambda: draw_ranks(found, ctx.styles, replayed),
     )
 
 
@@ -97,7 +102,7 @@ def _diagram(ctx: Context, drawn: Diagram, families: int) -> Figure:
         .assign(average_rank=drawn.average)
         .rename_axis("tuner")
         .reset_index(),
-        draw=lambda: pairs.draw_diagram(drawn, ctx.styles),
+        draw=lambda: draw_diagram(drawn, ctx.styles),
     )
 
 
@@ -123,7 +128,7 @@ def _over_time(ctx: Context, found: Ranks) -> Iterable[Figure]:
         ),
         alt=f"Step curves of the mean rank of each search over trained epochs. {takeaway}",
         data=frame,
-        draw=lambda: pairs.draw_ranks_over_time(frame, ctx.styles, {w.records.name: title_of(w) for w in shown}),
+        draw=lambda: draw_ranks_over_time(frame, ctx.styles, {w.records.name: title_of(w) for w in shown}),
     )
 
 
@@ -131,6 +136,98 @@ def _smallest(ctx: Context, ranks: pd.Series) -> str:
     """Who has the smallest of these ranks, indexed by tuner; ties share it."""
     names = [ctx.label(str(name)) for name in ranks.index[ranks <= ranks.min() + 1e-12]]
     return "all alike" if len(names) == len(ranks) > 1 else text.listing(names)
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
+def draw_ranks(ranks: Ranks, styles: Mapping[str, Style], corner: str = "") -> Any:
+    """Mean rank with its interval, best on top."""
+    frame = ranks.table.reset_index(drop=True)
+    top = 0.35 if corner else 0.15
+    figure = canvas.new(0.3 * len(frame) + 0.85 + top, left=2.75, right=0.4, bottom=0.6, top=top)
+    axes = figure.add_subplot()
+    canvas.corner(axes, corner)
+    for row, item in frame.iterrows():
+        style = styles[item["tuner"]]
+        if math.isfinite(item["low"]):
+            axes.plot([item["low"], item["high"]], [row, row], color=style.color, linewidth=2.2, solid_capstyle="butt")
+        axes.plot([item["mean_rank"]], [row], **canvas.marker_style(style, 7))
+    canvas.name_rows(axes, [styles[name].label for name in frame["tuner"]])
+    axes.set_xlim(0.8, len(frame) + 0.2)
+    axes.set_xticks(range(1, len(frame) + 1))
+    axes.set_xlabel("mean rank (1 = best)")
+    canvas.plain_ticks(axes.xaxis)
+    return figure
+
+
+def draw_diagram(found: Diagram, styles: Mapping[str, Style]) -> Any:
+    """Critical-difference diagram: a bar joins tuners whose average ranks no test tells apart."""
+    from scikit_posthocs import critical_difference_diagram
+
+    names = {name: styles[name].label for name in found.average.index}
+    # Where Friedman's test sees no difference at all, no pair may be called different.
+    p_values = found.p_values if found.friedman_p < ALPHA else found.p_values * 0 + 1.0
+    figure = canvas.new(0.2 * len(names) + 1.5, left=2.6, right=2.6, bottom=0.1, top=0.55)
+    axes = figure.add_subplot()
+    drawn = critical_difference_diagram(
+        found.average.rename(index=names),
+        p_values.rename(index=names, columns=names),
+        ax=axes,
+        alpha=ALPHA,
+        label_fmt_left="{label}  {rank:.1f} ",
+        label_fmt_right=" {rank:.1f}  {label}",
+        color_palette={styles[name].label: styles[name].color for name in names},
+        label_props={"fontsize": 9},
+        marker_props={"s": 0},
+        crossbar_props={"color": INK, "linewidth": 3, "solid_capstyle": "butt"},
+        elbow_props={"linewidth": 1.2},
+        text_h_margin=0.1,
+    )
+    for words in axes.texts:
+        words.set_color(INK)
+    for (bar,) in drawn["crossbars"]:
+        # The library walks over sets, whose order differs from run to run: two ends say the same.
+        at = bar.get_xdata()
+        bar.set_data([min(at), max(at)], bar.get_ydata()[:2])
+    for name, rank in found.average.items():
+        axes.plot([rank], [0], clip_on=False, zorder=5, **canvas.marker_style(styles[str(name)], 6.5))
+    axes.grid(visible=False)
+    axes.spines["top"].set_visible(True)
+    axes.set_xlim(0.9, len(names) + 0.1)
+    axes.set_xticks(range(1, len(names) + 1))
+    axes.xaxis.set_label_position("top")
+    axes.set_xlabel(f"average rank (1 = best); critical difference {text.number(found.critical_difference, 2)}")
+    return figure
+
+
+def draw_ranks_over_time(over_time: pd.DataFrame, styles: Mapping[str, Style], titles: Mapping[str, str]) -> Any:
+    """Mean rank of each search over trained epochs, one panel per workload of ``titles``; 1, the best, on top."""
+    height = max(3.0, 0.17 * over_time["tuner"].nunique() + 1.1)
+    figure = canvas.new(height * len(titles), left=0.8, right=2.7, bottom=0.55, top=0.4)
+    figure.subplots_adjust(hspace=0.95 / (height - 0.95))
+    for index, (workload, title) in enumerate(titles.items()):
+        axes = figure.add_subplot(len(titles), 1, index + 1)
+        here = over_time[over_time["workload"] == workload]
+        groups = dict(iter(here.groupby("tuner", sort=False)))
+        ends, last = [], float(here["spent_epochs"].max())
+        canvas.apply(axes.xaxis, canvas.Scale("linear"), 0.0, last)
+        canvas.apply(axes.yaxis, canvas.Scale("linear"), len(groups) + 0.2, 0.8)
+        for place, (name, frame) in enumerate(groups.items()):
+            x, y = frame["spent_epochs"].to_numpy(float), frame["mean_rank"].to_numpy(float)
+            if len(groups) <= MAX_BANDS:
+                edges = frame["low"].to_numpy(float), frame["high"].to_numpy(float)
+                axes.fill_between(x, *edges, step="post", color=styles[str(name)].color, alpha=0.13, linewidth=0)
+            canvas.steps(axes, x, y, styles[str(name)])
+            canvas.markers(axes, x, y, styles[str(name)], (0.0, last), place / len(groups))
+            ends.append(labels.End(float(y[-1]), styles[str(name)]))
+        axes.set_xlabel("trained epochs")
+        if len(groups) <= MAX_RANK_TICKS:
+            axes.set_yticks(range(1, len(groups) + 1))
+        axes.set_ylabel("mean rank so far (1 = best)")
+        axes.set_title(title)
+        labels.label_ends(axes, ends)
+    return figure
 
 
 SECTION = Section("Ranks", 150, _ranks)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis import WorkloadAnalysis
@@ -14,7 +16,11 @@ from hptune_bench.core import text
 from hptune_bench.report.blocks import Block, Cell, Figure, Table, column, table
 from hptune_bench.report.context import Context, Section, each, reason
 from hptune_bench.report.naming import caption, corner, file_name, name_of, seeds
-from hptune_bench.report.plots import times
+from hptune_bench.report.plots import canvas, labels
+from hptune_bench.report.style import Style
+
+SPREAD_TIMES = 20
+"""Last over first hitting time from which on the runtime ECDF has a log axis."""
 
 
 def _targets(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
@@ -38,7 +44,7 @@ def _figure(ctx: Context, found: WorkloadAnalysis, targets: Targets) -> Figure:
         ),
         alt=f"Step curves of the share of targets reached. {takeaway}",
         data=targets.ecdf,
-        draw=lambda: times.draw_ecdf(targets, tuners, ctx.styles, name_of(found), corner(found)),
+        draw=lambda: draw_ecdf(targets, tuners, ctx.styles, name_of(found), corner(found)),
     )
 
 
@@ -78,6 +84,35 @@ def _times(value: float) -> Cell:
         return Cell(text.MISSING, value)
     words = "only this one" if math.isinf(value) else "never reached" if value == 0 else f"{text.number(value, 2)}×"
     return Cell(words, value)
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
+def draw_ecdf(targets: Targets, tuners: Sequence[str], styles: Mapping[str, Style], title: str, corner: str) -> Any:
+    figure = canvas.new(max(3.6, 0.17 * len(tuners) + 1.1), left=0.8, right=2.7, bottom=0.55, top=0.4)
+    axes = figure.add_subplot()
+    ends = []
+    last = float(targets.ecdf["x"].max()) if len(targets.ecdf) else 1.0
+    groups = dict(iter(targets.ecdf.groupby("tuner", sort=False)))
+    times = targets.ecdf["x"].to_numpy(float)
+    first = float(times[times > 0].min()) if (times > 0).any() else last
+    log = last >= SPREAD_TIMES * first
+    canvas.apply(axes.xaxis, canvas.Scale("log" if log else "linear"), first / 1.1 if log else 0.0, last)
+    canvas.apply(axes.yaxis, canvas.Scale("linear"), -0.02, 1.02)
+    for place, name in enumerate(name for name in tuners if name in groups):
+        x, y = groups[name]["x"].to_numpy(float), groups[name]["fraction"].to_numpy(float)
+        x, y = np.append(x, last), np.append(y, y[-1])
+        canvas.steps(axes, x, y, styles[name])
+        # Curves that end at the same share lie on each other: their markers tell them apart.
+        canvas.markers(axes, x, y, styles[name], (first if log else 0.0, last), place / max(len(tuners), 1))
+        ends.append(labels.End(float(y[-1]), styles[name]))
+    axes.set_xlabel(AXES[targets.axis] + (", log axis" if log else ""))
+    axes.set_ylabel("share of (seed, target) pairs reached")
+    axes.set_title(title)
+    canvas.corner(axes, corner)
+    labels.label_ends(axes, ends)
+    return figure
 
 
 SECTION = Section("Time to a target", 160, each(_targets))

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from hptune_bench.analysis import WorkloadAnalysis
 from hptune_bench.analysis.noise_sources import SOURCES, noise_figures
 from hptune_bench.analysis.seeds_needed import CAMPAIGNS, ENOUGH, SeedsNeeded
 from hptune_bench.analysis.statistics import Interval
 from hptune_bench.analysis.tabular.importance import show
-from hptune_bench.analysis.tabular.truth import TOP, Quarters, Truth, TunerTruth
+from hptune_bench.analysis.tabular.truth import LINES, TOP, Quarters, Truth, TunerTruth
 from hptune_bench.core import text
 from hptune_bench.report.blocks import Block, Cell, Column, Figure, Prose, Table, column, table
 from hptune_bench.report.cells import count, part, ranged_percent
 from hptune_bench.report.context import Context, Section, each, reason
 from hptune_bench.report.naming import corner, file_name, judged_name, name_of
-from hptune_bench.report.plots import truth as plots
+from hptune_bench.report.plots import canvas, labels
 from hptune_bench.report.plots.curves import MAX_BANDS
+from hptune_bench.report.style import FAINT, Style
 
 CAUSES = ("The tuner's choice", "Data set", "Training seed")
 LEFT_OUT = "[smallest, largest with all data sets or without one of them]"
+PANELS = {"median": "the median run", "true": "mean over runs"}
 
 
 def _truth(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
@@ -106,8 +112,8 @@ def _lines(ctx: Context, found: WorkloadAnalysis, true: Truth, score: str) -> Fi
             "them in the first tenth."
         ),
         alt=f"True mean of each method over epochs, beside exact expectations. {takeaway}",
-        data=plots.line_data(true),
-        draw=lambda: plots.draw_lines(true, ctx.styles, name_of(found), corner(found), score),
+        data=line_data(true),
+        draw=lambda: draw_lines(true, ctx.styles, name_of(found), corner(found), score),
     )
 
 
@@ -208,6 +214,64 @@ def _enough(item: SeedsNeeded) -> str:
 
     ends = item.seeds_range
     return shown(item.seeds) + (f" [{shown(ends.low)}, {shown(ends.high)}]" if ends else "")
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
+def line_data(true: Truth) -> pd.DataFrame:
+    """Columns line, epochs, true, median, lower, upper: see ``Truth.lines``; what is exact has no quartiles."""
+    columns = ["line", "epochs", *LINES]
+    parts = [true.lines.rename(columns={"tuner": "line"})[columns]]
+    for name, frame in (("exact: random search", true.random), ("exact: hand-picked grid", true.grid)):
+        if len(frame):
+            parts.append(frame.assign(line=name).reindex(columns=columns))
+    best = {"line": ["exact: best"], "epochs": [0.0], "true": [true.best_score], "median": [true.best_score]}
+    return pd.concat([*parts, pd.DataFrame(best)], ignore_index=True)
+
+
+def draw_lines(true: Truth, styles: Mapping[str, Style], title: str, corner: str, score: str) -> Any:
+    """Truth about each tuner's incumbent over epochs, of the median run and on average; grey: what is exact."""
+    figure = canvas.new(7.2, left=0.95, right=2.6, bottom=0.55, top=0.4)
+    grid = figure.add_gridspec(len(PANELS), 1, hspace=0.3)
+    for place, (kind, words) in enumerate(PANELS.items()):
+        axes = figure.add_subplot(grid[place, 0])
+        _lines_panel(axes, true, styles, kind, score)
+        axes.set_title(f"{title}, {words}" if place == 0 else words[:1].upper() + words[1:])
+        if place == 0:
+            canvas.corner(axes, corner)
+    axes.set_xlabel("trained epochs")
+    return figure
+
+
+def _lines_panel(axes: Any, true: Truth, styles: Mapping[str, Style], column: str, score: str) -> None:
+    last = float(true.lines["epochs"].max()) if len(true.lines) else 10.0
+    start = 0.1 * last  # the first trials may be a thousand times worse than all that follows
+    exact = [frame[frame["epochs"] <= last] for frame in (true.random, true.grid)]
+    values = [true.best_score]
+    for frame in (true.lines, *exact):
+        values += list(frame.loc[frame["epochs"] >= start, column].dropna())
+    scale = canvas.scale_for(values)
+    canvas.apply(axes.yaxis, scale, *canvas.limits(values, scale))
+    for frame, dash in zip(exact, ((0, (6, 2)), (0, (6, 2, 1.2, 2))), strict=True):
+        axes.plot(frame["epochs"], frame[column], color=FAINT, linestyle=dash, linewidth=1.6, zorder=2)
+    axes.axhline(true.best_score, color=FAINT, linestyle=(0, (1.2, 1.6)), linewidth=1.4, zorder=2)
+    ends = []
+    for name, rows in true.lines.groupby("tuner", sort=False):
+        known = rows.dropna(subset=[column])
+        if known.empty:
+            continue
+        style = styles[str(name)]
+        if column == "median" and len(true.tuners) <= MAX_BANDS:
+            x, lower, upper = (rows[each].to_numpy(float) for each in ("epochs", "lower", "upper"))
+            edges = lower, np.where(np.isnan(upper), axes.get_ylim()[1], upper)
+            axes.fill_between(x, *edges, step="post", color=style.color, alpha=0.13, linewidth=0)
+        canvas.steps(axes, known["epochs"].to_numpy(float), known[column].to_numpy(float), style, zorder=3)
+        ends.append(labels.End(float(known[column].iloc[-1]), style, x=float(known["epochs"].iloc[-1])))
+    axes.set_xlim(0, last)
+    axes.set_ylabel(f"true mean {score}" + (f"\n({scale.note})" if scale.note else ""))
+    canvas.plain_ticks(axes.xaxis)
+    labels.label_ends(axes, ends)
 
 
 SECTION = Section("Against the truth", 40, each(_truth), folded=False)

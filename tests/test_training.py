@@ -32,6 +32,7 @@ from hptune_bench.core.errors import UserError
 from hptune_bench.core.protocols import Data, Fit, Job, Split
 from hptune_bench.training import compiled, make_trainer
 from hptune_bench.training.common import Patience, best_index, early_stopping
+from hptune_bench.training.engine import Engine
 from hptune_bench.workloads.linear_regression import LinearRegression
 
 POINTS = 515  # 412 training rows: 12 batches of 32 and a ragged one
@@ -401,7 +402,7 @@ def test_what_cannot_be_compiled_falls_back_to_fit(monkeypatch: pytest.MonkeyPat
         tried.append(arguments)
         raise NotImplementedError("no such kernel")
 
-    monkeypatch.setattr(compiled.Engine, "warm_up", fail)
+    monkeypatch.setattr(Engine, "warm_up", fail)
     for _ in range(2):
         assert_identical(train(ours), expected)
     assert len(tried) == 1, "the refusal is remembered"

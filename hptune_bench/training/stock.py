@@ -97,7 +97,7 @@ def fit_model(workload: Workload, job: Job, data: Data, model: Any, clock: Clock
     state = None
     if job.keep_state:
         after = patience if stopping is None else Patience(_as_float(stopping.best), stopping.wait)
-        state = pack_state(_values(model.variables), _values(model.optimizer.variables), weights, after)
+        state = pack_state(keeper.variables, _values(model.optimizer.variables), weights, after)
 
     def test() -> Mapping[str, float]:
         model.set_weights(weights)
@@ -195,6 +195,7 @@ def _callbacks(workload: Workload, job: Job, fit: Fit, patience: Patience, clock
             super().__init__()
             self.objectives: list[float] = []  # minimised
             self.weights: list[np.ndarray] = []
+            self.variables: list[np.ndarray] = []
 
         def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
             require_name(logs or {}, workload.objective, workload)
@@ -202,6 +203,8 @@ def _callbacks(workload: Workload, job: Job, fit: Fit, patience: Patience, clock
             self.objectives.append(float(minimised(workload, logs or {})))
             if best_index(self.objectives) == len(self.objectives) - 1:
                 self.weights = self.model.get_weights()
+            if job.keep_state:  # at its end, fit may put averages in their place, from which nothing can go on
+                self.variables = _values(self.model.variables)
 
     class Limit(keras.callbacks.Callback):
         cut = False

@@ -8,6 +8,7 @@ import TensorFlow; calling its functions does.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import types
 from collections.abc import Collection, Iterator, Mapping
@@ -18,6 +19,7 @@ from typing import Any
 _PLAIN_PREPROCESSING = ("Normalization", "Rescaling", "CategoryEncoding")
 _CONVOLUTIONS = ("Conv", "SeparableConv", "DepthwiseConv")
 _INPUT_SHAPES = {"batch_shape", "build_config", "build_input_shape"}
+_WAITING = {"If", "StatelessIf", "Case", "StatelessCase"}
 _REFERENCES = ("keras_history", "input_layers", "output_layers")
 
 
@@ -57,6 +59,18 @@ def why_no_xla(model: Any) -> str | None:
 def draws_random_numbers(model: Any) -> bool:
     """Whether a layer holds a seed generator, as dropout does."""
     return any(variable.name == "seed_generator_state" for variable in model.variables)
+
+
+def waits(graph: Any) -> bool:
+    """Whether a traced graph holds what the single-threaded executor never ends, or refuses.
+
+    Conditions hand their branch to another executor and wait for it in the only thread. They come with loss scaling,
+    gradient accumulation, some schedules of the learning rate, assertions and whatever a user writes; loops do not
+    wait. Refused is what was traced before, by a ``tf.function`` of the model's own, to be lowered to old control flow.
+    """
+    definition = graph.as_graph_def()
+    nodes = itertools.chain(definition.node, *(function.node_def for function in definition.library.function))
+    return any(node.op in _WAITING or node.attr["_lower_using_switch_merge"].b for node in nodes)
 
 
 def constants(model: Any) -> Iterator[tuple[Any, str, Any]]:

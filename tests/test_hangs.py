@@ -20,6 +20,7 @@ WAITING = (
     "schedule that warms up",
     "mixed_float16",
     "assertion",
+    "function of its own",
     "loop of a function of its own",
 )
 OTHERS = (

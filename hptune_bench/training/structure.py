@@ -19,7 +19,7 @@ from typing import Any
 _PLAIN_PREPROCESSING = ("Normalization", "Rescaling", "CategoryEncoding")
 _CONVOLUTIONS = ("Conv", "SeparableConv", "DepthwiseConv")
 _INPUT_SHAPES = {"batch_shape", "build_config", "build_input_shape"}
-_WAITING = {"If", "StatelessIf", "Case", "StatelessCase"}
+_WAITING = {"If", "StatelessIf", "Case", "StatelessCase", "PartitionedCall", "StatefulPartitionedCall"}
 _REFERENCES = ("keras_history", "input_layers", "output_layers")
 
 
@@ -64,9 +64,10 @@ def draws_random_numbers(model: Any) -> bool:
 def waits(graph: Any) -> bool:
     """Whether a traced graph holds what the single-threaded executor never ends, or refuses.
 
-    Conditions hand their branch to another executor and wait for it in the only thread. They come with loss scaling,
-    gradient accumulation, some schedules of the learning rate, assertions and whatever a user writes; loops do not
-    wait. Refused is what was traced before, by a ``tf.function`` of the model's own, to be lowered to old control flow.
+    Conditions hand their branch to another executor and wait for it in the only thread, and so do calls of a
+    ``tf.function`` inside the model. They come with loss scaling, gradient accumulation, some schedules of the learning
+    rate, assertions and whatever a user writes; loops do not wait. Refused is what such a function lowered to old
+    control flow when it was traced.
     """
     definition = graph.as_graph_def()
     nodes = itertools.chain(definition.node, *(function.node_def for function in definition.library.function))

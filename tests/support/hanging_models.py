@@ -173,6 +173,7 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "schedule that warms up": (model_of(optimizer=warming_up), numbers),
     "mixed_float16": (mixed, numbers),
     "assertion": (model_of(function_of(asserted)), numbers),
+    "function of its own": (model_of(function_of(tf.function(tf.tanh))), numbers),
     "loop of a function of its own": (model_of(function_of(shrunk_thrice)), numbers),
     "loops": (model_of(function_of(looped)), numbers),
     "Python and NumPy functions": (model_of(function_of(python)), numbers),

@@ -49,7 +49,7 @@ def keys(analysis: WorkloadAnalysis) -> set[str]:
 
 
 def test_distances_are_paired_by_seed_and_counted_in_noise() -> None:
-    room = found(campaign({"untuned": 9, "untuned_restarts": 8, "manual_sweep": 0, "random_search": 2.5})).room
+    room = found(campaign({"untuned": 9, "untuned_restarts": 8, "manual_sweep": 0, "random_search": 2.5})).headroom
     assert room is not None
     assert room.best == "manual_sweep"
     assert room.distances == pytest.approx(
@@ -63,8 +63,8 @@ def test_distances_are_paired_by_seed_and_counted_in_noise() -> None:
 def test_a_workload_whose_tuners_lie_within_the_noise_is_labelled(tmp_path: Path) -> None:
     made = campaign({"untuned": 9, "untuned_restarts": 8, "manual_sweep": 0, "random_search": 0.9})
     analysis = found(made)
-    assert analysis.room is not None
-    assert analysis.room.within_noise
+    assert analysis.headroom is not None
+    assert analysis.headroom.within_noise
     assert "within_noise" in keys(analysis)
     write_report([made], tmp_path)
     page = (tmp_path / "report.md").read_text(encoding="utf-8")
@@ -85,8 +85,8 @@ def test_one_search_alone_tells_nothing_about_tuners(tmp_path: Path) -> None:
     made = campaign({"untuned": 5, "untuned_restarts": 4, "random_search": 0})
     alone = dataclasses.replace(made, runs=made.runs[made.runs["tuner"] != "manual_sweep"])
     analysis = found(alone)
-    assert analysis.room is not None
-    assert not analysis.room.within_noise
+    assert analysis.headroom is not None
+    assert not analysis.headroom.within_noise
     assert "within_noise" not in keys(analysis)
     write_report([alone], tmp_path)
     assert "fewer than two methods searched" in (tmp_path / "tables" / "room.md").read_text(encoding="utf-8")
@@ -94,12 +94,12 @@ def test_one_search_alone_tells_nothing_about_tuners(tmp_path: Path) -> None:
 
 def test_without_retrainings_there_is_no_unit() -> None:
     analysis = found(campaign({"untuned": 1, "random_search": 0}, noise=False))
-    assert analysis.room is None
-    assert "room" in analysis.reasons
+    assert analysis.headroom is None
+    assert "headroom" in analysis.reasons
 
 
 def test_a_search_that_found_nothing_is_infinitely_far() -> None:
-    room = found(campaign({"untuned": 1, "untuned_restarts": 1, "manual_sweep": 0, "random_search": math.inf})).room
+    room = found(campaign({"untuned": 1, "untuned_restarts": 1, "manual_sweep": 0, "random_search": math.inf})).headroom
     assert room is not None
     assert room.search == math.inf
     assert not room.within_noise

@@ -16,7 +16,7 @@ from hptune_bench.analysis.comparisons import FULL, Comparison
 from hptune_bench.analysis.data_draws import draw_of, median_over, over_data, shared_draws
 from hptune_bench.analysis.side_by_side import side_by_side
 from hptune_bench.analysis.statistics import MIN_SEEDS, median_interval, median_p
-from hptune_bench.analysis.verdict import comparison_sentence, word
+from hptune_bench.analysis.verdict import word
 from hptune_bench.report import write_report
 from hptune_bench.store.results import Results
 
@@ -178,11 +178,6 @@ def test_the_verdict_begins_with_what_it_cannot_say() -> None:
     for sentence in (second, *rest):
         assert " is better" not in sentence.text
         assert " is worse" not in sentence.text
-    found = analysis.workloads[NAME]
-    text = comparison_sentence(against_the_loop(analysis), found.noise).text
-    assert "undecided" in text
-    assert "ahead in 3 of 3 data sets" in text
-    assert "on these 3 data sets it is ahead" in text
     assert not [w for w in analysis.warnings if w.key == "few_seeds"]
 
 

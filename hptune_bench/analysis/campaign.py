@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hptune_bench.analysis.comparisons import Comparison
     from hptune_bench.analysis.costs import Costs
     from hptune_bench.analysis.frames import Records
-    from hptune_bench.analysis.headroom import Room
+    from hptune_bench.analysis.headroom import Headroom
     from hptune_bench.analysis.importance import Importance
     from hptune_bench.analysis.noise import Noise
     from hptune_bench.analysis.questions import Question
@@ -38,7 +38,7 @@ class Known:
     comparisons: tuple[Comparison, ...]
     summary: pd.DataFrame
     noise: Noise
-    room: Room | None
+    headroom: Headroom | None
     targets: Targets | None
     costs: Costs | None
     questions: tuple[Question, ...]

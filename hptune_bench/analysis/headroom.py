@@ -15,7 +15,7 @@ from hptune_bench.analysis.statistics import median, subtract
 
 
 @dataclass(frozen=True)
-class Room:
+class Headroom:
     """What a tuner can win or lose on a workload. Scores are those that judge (``Records.judged_by``).
 
     A distance is the median over common seeds of (score - score of the best method), in units of ``noise``: seeds are
@@ -60,7 +60,7 @@ class Room:
         return self.comparable and self.search <= 1
 
 
-def room(records: Records, noise: Noise, best_known: str | None = None) -> Room | None:
+def headroom(records: Records, noise: Noise, best_known: str | None = None) -> Headroom | None:
     """None where the noise was not measured, or nothing has finished.
 
     Args:
@@ -74,7 +74,7 @@ def room(records: Records, noise: Noise, best_known: str | None = None) -> Room 
     best = best_known if best_known in finals else min(means, key=lambda name: (means[name], name))
     copied, random = records.with_role("copied"), records.with_role("random")
     shown = [name for name in dict.fromkeys((copied, random, best)) if name in finals]
-    return Room(
+    return Headroom(
         noise=noise.margin,
         best=best,
         copied=copied,
@@ -92,8 +92,8 @@ def _distance(found: pd.Series, best: pd.Series) -> float:
 
 STATISTICS = (
     Statistic(
-        "room",
-        lambda given: room(given.records, given["noise"], given.best_known.get("tuner")),
+        "headroom",
+        lambda given: headroom(given.records, given["noise"], given.best_known.get("tuner")),
         lambda given: given["noise"].margin_source if given["noise"].margin is None else "no run has finished",
     ),
 )

@@ -19,6 +19,7 @@ import pandas as pd
 from hptune_bench.analysis.data_draws import draw_of
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.left_out import ranges
+from hptune_bench.analysis.statistic import Given, Statistic
 from hptune_bench.analysis.statistics import (
     ALPHA,
     MIN_SEEDS,
@@ -177,3 +178,10 @@ def advice(records: Records, margin: float | None) -> tuple[SeedsNeeded, ...]:
         needed = seeds_needed(tuner, reference, subtract(both[:, 0], both[:, 1]), margin, comparisons, draw)
         found += [needed] if needed else []
     return tuple(found)
+
+
+def _of_workload(given: Given) -> tuple[SeedsNeeded, ...]:
+    return () if given.table is None else advice(given.records, given["noise"].margin)
+
+
+STATISTICS = (Statistic("seeds_needed", _of_workload, folded=True, nothing=()),)

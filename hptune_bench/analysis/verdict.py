@@ -73,41 +73,6 @@ def _size(comparison: Comparison) -> str:
     return f"{text}, ahead in {result.wins} of {result.n} {pairs}, probability of better {result.probability:.2f}"
 
 
-def comparison_sentence(comparison: Comparison, noise: Noise) -> Sentence:
-    """One comparison in words: outcome, median difference with interval, probability, p, n, checkpoint, label."""
-    c, result = comparison, comparison.result
-    when = "at the full budget" if c.at == FULL else f"at {c.at}"
-    label = "" if c.primary else "Exploratory: "
-    pair = f"{c.tuner} against {c.reference} on {c.workload} {when}"
-    if result is None:
-        return Sentence(f"{label}{pair}: undecided, because {c.reason}.", "gain", c.outcome)
-    if c.reason:
-        here = f"; on {c.where} it is {word(c)} ({brief(c)})" if c.where else ""
-        return Sentence(f"{label}{pair}: undecided ({_size(c)}); {c.reason}{here}.", "gain", c.outcome)
-    assert c.p_holm is not None
-    p = f"{_probability(c.p_holm)} after Holm's correction"
-    if c.outcome == "equivalent":
-        assert c.p_equivalent_holm is not None
-        steady = ""
-        if c.p_holm < 0.05 and result.median_difference != 0:
-            steady = f"; steadily {'lower' if result.median_difference < 0 else 'higher'}, but by less than that"
-        text = (
-            f"equivalent within the retraining noise of {number(result.margin or 0)} "
-            f"({_size(c)}, equivalence {_probability(c.p_equivalent_holm)} after Holm's correction{steady})"
-        )
-    elif c.outcome == "undecided":
-        text = f"undecided ({_size(c)}, {p}): the runs neither show a difference nor exclude one"
-    else:
-        text = f"{c.outcome} ({_size(c)}, {p}){_in_noise(result.median_difference, noise)}"
-    return Sentence(f"{label}{pair}: {text}.", "gain", c.outcome)
-
-
-def _in_noise(difference: float, noise: Noise) -> str:
-    if noise.margin is None or not math.isfinite(difference):
-        return ""
-    return f", {abs(difference) / noise.margin:.2g} times the retraining noise"
-
-
 def workload_verdict(
     records: Records,
     comparisons: tuple[Comparison, ...],

@@ -13,7 +13,7 @@ import pandas as pd
 from hptune_bench.analysis.comparisons import Comparison
 from hptune_bench.analysis.data_draws import testable
 from hptune_bench.analysis.frames import Records
-from hptune_bench.analysis.headroom import Room
+from hptune_bench.analysis.headroom import Headroom
 from hptune_bench.analysis.statistic import Statistic
 from hptune_bench.analysis.statistics import ALPHA, MIN_SEEDS
 from hptune_bench.core.tuner_info import by_order
@@ -42,11 +42,11 @@ class Warning:
     first_page: bool = False
 
 
-def warnings(records: Records, comparisons: tuple[Comparison, ...], room: Room | None) -> tuple[Warning, ...]:
+def warnings(records: Records, comparisons: tuple[Comparison, ...], headroom: Headroom | None) -> tuple[Warning, ...]:
     """Traps of one workload, the gravest first."""
     found = (_random_points, _unfinished, _failed_runs, _stock_crashes, _same_proposals, _repeats, _exhausted)
     more = (_unspent, _failed_trials, _disturbed, _edges)
-    texts = [*_few_seeds(records, comparisons), *_nothing_to_win(room)]
+    texts = [*_few_seeds(records, comparisons), *_nothing_to_win(headroom)]
     for trap in (*found, *more):
         texts += trap(records)
     return tuple(Warning(key, records.name, text, first) for key, text, first in texts)
@@ -86,16 +86,16 @@ def _few_seeds(records: Records, comparisons: tuple[Comparison, ...]) -> Found:
         yield "few_seeds", f"{text} significant after Holm's correction; {more}.", True
 
 
-def _nothing_to_win(room: Room | None) -> Found:
-    if room is None:
+def _nothing_to_win(headroom: Headroom | None) -> Found:
+    if headroom is None:
         return
-    noise = f"the retraining noise ({room.noise:.2g})"
-    if room.within_noise:
+    noise = f"the retraining noise ({headroom.noise:.2g})"
+    if headroom.within_noise:
         text = f"Tuners cannot be told apart here: every method that searches ends within {noise} of the best known"
-        yield "within_noise", f"{text} score (the furthest at {max(room.search, 0):.2g} times the noise).", True
-    elif room.copied and room.distances.get(room.copied, math.inf) < 2:
-        text = f"Between the untuned configuration ({room.scores[room.copied]:.4g}) and the best known score"
-        best = f"({room.scores[room.best]:.4g}, {room.best})"
+        yield "within_noise", f"{text} score (the furthest at {max(headroom.search, 0):.2g} times the noise).", True
+    elif headroom.copied and headroom.distances.get(headroom.copied, math.inf) < 2:
+        text = f"Between the untuned configuration ({headroom.scores[headroom.copied]:.4g}) and the best known score"
+        best = f"({headroom.scores[headroom.best]:.4g}, {headroom.best})"
         yield "nothing_to_win", f"{text} {best} lies less than twice {noise}: tuning hardly pays here.", True
 
 
@@ -234,4 +234,4 @@ def _position(values: pd.Series, hp: dict[str, float]) -> pd.Series:
     return (values - low) / (high - low) if high > low else values * 0
 
 
-STATISTICS = (Statistic("warnings", lambda given: warnings(given.records, given["comparisons"], given["room"])),)
+STATISTICS = (Statistic("warnings", lambda given: warnings(given.records, given["comparisons"], given["headroom"])),)

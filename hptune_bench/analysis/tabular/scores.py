@@ -27,8 +27,8 @@ class Scores:
         judged: what it is judged by: the test score, or ``validation`` where there is no test split.
         judged_by: ``test`` or ``validation``.
         epochs: trained until early stopping.
-        caps: (D,) validation score of the best constant predictor on each draw, on the scale of ``validation``; None:
-            not known.
+        baselines: (D,) validation score of the best constant predictor on each draw, on the scale of ``validation``;
+            None: not known.
     """
 
     validation: np.ndarray
@@ -36,14 +36,14 @@ class Scores:
     judged_by: str
     epochs: np.ndarray
     excess: bool
-    caps: np.ndarray | None = None
+    baselines: np.ndarray | None = None
 
     @property
     def fails(self) -> np.ndarray:
         """(C, D, T): whether a training diverged or learned no more than a constant (``LEARNED``)."""
-        caps = np.full(self.validation.shape[1], math.inf) if self.caps is None else self.caps
+        baselines = np.full(self.validation.shape[1], math.inf) if self.baselines is None else self.baselines
         with np.errstate(invalid="ignore"):
-            needed = np.where(np.isfinite(caps), caps - LEARNED * np.abs(caps), caps)
+            needed = np.where(np.isfinite(baselines), baselines - LEARNED * np.abs(baselines), baselines)
         return np.asarray(~(self.validation < needed[:, None]))
 
     def finite(self, values: np.ndarray) -> np.ndarray:
@@ -63,9 +63,9 @@ def scores_of(table: CurveTable) -> Scores:
     validation = found.score - (np.array(floors)[:, None] if excess else 0.0)
     tested = bool(np.isfinite(found.test_score).any())
     judged = np.where(np.isnan(found.test_score), np.inf, found.test_score) if tested else validation
-    caps = np.array([facts.get("cap", math.inf * table.sign) for facts in table.facts], dtype=float) * table.sign
-    caps -= np.array(floors) if excess else 0.0
-    return Scores(validation, judged, "test" if tested else "validation", found.epochs, excess, caps)
+    baselines = np.array([facts.get("cap", math.inf * table.sign) for facts in table.facts], dtype=float) * table.sign
+    baselines -= np.array(floors) if excess else 0.0
+    return Scores(validation, judged, "test" if tested else "validation", found.epochs, excess, baselines)
 
 
 def true_means(scores: np.ndarray) -> np.ndarray:

@@ -20,7 +20,6 @@ from hptune_bench.analysis.anytime import quantile_band, step_values
 from hptune_bench.analysis.data_draws import draw_of
 from hptune_bench.analysis.frames import Records
 from hptune_bench.analysis.noise_sources import Components, components_and_ranges, sources_and_ranges
-from hptune_bench.analysis.seeds_needed import SeedsNeeded, advice
 from hptune_bench.analysis.statistic import Given, Statistic
 from hptune_bench.analysis.statistics import Interval, median, quartiles
 from hptune_bench.analysis.tabular.expectations import _lines_of, by_draws, proposal_weights, random_order
@@ -138,7 +137,6 @@ class Truth:
             runs; NaN while some run has found nothing), median, lower and upper (median and quartiles over runs; NaN
             while so many have found nothing).
         tuners: in reporting order.
-        seeds: advice for each pair of a primary tuner and a reference, at the full budget.
     """
 
     scores: Scores
@@ -153,19 +151,14 @@ class Truth:
     grid_size: int
     lines: pd.DataFrame
     tuners: tuple[TunerTruth, ...]
-    seeds: tuple[SeedsNeeded, ...]
 
 
 MOST_SHOWN = 100
 """Draws of the reference lines."""
 
 
-def truth(records: Records, table: CurveTable, margin: float | None) -> Truth:
-    """Hold a replayed workload's records against its table.
-
-    Args:
-        margin: ``Noise.margin``, for what counts as equivalent in the advice on seeds.
-    """
+def truth(records: Records, table: CurveTable) -> Truth:
+    """Hold a replayed workload's records against its table."""
     scores = scores_of(table)
     space = records.about.get("space") or ()
     judged = scores.finite(scores.judged)
@@ -198,7 +191,6 @@ def truth(records: Records, table: CurveTable, margin: float | None) -> Truth:
         grid_size=len(_hand_picked(records, table)),
         lines=_lines(records, number, true_means(judged)),
         tuners=tuners,
-        seeds=advice(records, margin),
     )
 
 
@@ -315,7 +307,7 @@ def _gains(
 
 
 def _of_workload(given: Given) -> Truth | None:
-    return None if given.table is None else truth(given.records, given.table, given["noise"].margin)
+    return None if given.table is None else truth(given.records, given.table)
 
 
 def _why_not(given: Given) -> str:

@@ -24,7 +24,7 @@ def label(found: WorkloadAnalysis) -> list[Block]:
 
 def _headroom(ctx: Context) -> Iterable[Block]:
     """One table: a row per workload. Empty where the noise was measured on none."""
-    shown = [(found, found.room) for found in ctx.workloads if found.room is not None]
+    shown = [(found, found.headroom) for found in ctx.workloads if found.headroom is not None]
     if not shown:
         return
     columns = [

@@ -40,7 +40,7 @@ def _truth(ctx: Context, found: WorkloadAnalysis) -> Iterable[Block]:
         _lines(ctx, found, true, score),
         _tuners(ctx, file_name("truth", found), true, score),
         _sources(ctx, file_name("sources", found), true),
-        *([_seeds(ctx, file_name("seeds", found), true.seeds)] if true.seeds else []),
+        *([_seeds(ctx, file_name("seeds", found), found.seeds_needed)] if found.seeds_needed else []),
     ]
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +15,8 @@ from support.synthetic_campaign import synthetic_campaign
 
 import hptune_bench
 from hptune_bench import analysis, report
+from hptune_bench.analysis.statistic import every_statistic
+from hptune_bench.casestudy import effort
 from hptune_bench.casestudy import sections as of_the_post
 from hptune_bench.report import context, write_report
 from hptune_bench.report import sections as of_all
@@ -23,16 +29,19 @@ STATISTIC = '''
 import pandas as pd
 
 from hptune_bench.analysis.frames import Records
+from hptune_bench.analysis.statistic import Statistic
 
 
 def longest(records: Records) -> pd.DataFrame:
     """Columns tuner and trials."""
     return records.runs.groupby("tuner", as_index=False)["trials"].max()
+
+
+STATISTICS = (Statistic("longest", lambda given: longest(given.records)),)
 '''
 SECTION = '''
 """The longest run of each method, as a table and a figure."""
 
-from hptune_bench.analysis.longest import longest
 from hptune_bench.report.blocks import Figure, column, table
 from hptune_bench.report.cells import count
 from hptune_bench.report.context import Section, each
@@ -41,7 +50,7 @@ from hptune_bench.report.plots import canvas
 
 
 def build(ctx, found):
-    frame = longest(found.records)
+    frame = found.longest
     columns = [column("Method", ctx.label, "tuner"), column("Trials", count, "trials")]
     yield table(file_name("longest", found), caption(found, "Longest run"), columns, frame)
     takeaway = f"{int(frame['trials'].max())} trials at most."
@@ -74,9 +83,11 @@ def test_a_statistic_with_table_and_plot_is_two_files(tmp_path: Path, monkeypatc
         (folder / "longest.py").write_text(source, encoding="utf-8")
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
     campaign = synthetic_campaign(seeds=1, workloads=("linear_regression",), epochs=False, noise=False)
+    every_statistic.cache_clear()
     try:
         write_report([campaign], tmp_path / "out", quick=True)
     finally:
+        every_statistic.cache_clear()
         for package in (analysis, of_all):
             sys.modules.pop(f"{package.__name__}.longest", None)
             vars(package).pop("longest", None)
@@ -119,3 +130,20 @@ def test_a_column_takes_its_values_from_rows_of_frames_and_from_dataclasses() ->
     assert shown.numeric == (False, True)
     frame = pd.DataFrame({"text": ["c"], "value": [3]})
     assert [[cell.text for cell in row] for row in table("name", "caption", columns, frame).rows] == [["c", "c3"]]
+
+
+def test_an_installed_package_has_the_scripts_of_effort_with_it(tmp_path: Path) -> None:
+    """Else the report that ``verify`` writes again would lack a table wherever there is no checkout."""
+    root = Path(__file__).parents[1]
+    wheel = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
+    for source, target in {"hptune_bench": "hptune_bench", **wheel["wheel"]["force-include"]}.items():
+        shutil.copytree(root / source, tmp_path / target, ignore=shutil.ignore_patterns("__pycache__"))
+    program = (
+        "import json; from hptune_bench.casestudy import effort; print(json.dumps([effort.__file__, effort.scripts()]))"
+    )
+    asked = [sys.executable, "-c", program]
+    told = subprocess.run(asked, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, check=True)
+    place, scripts = json.loads(told.stdout)
+    assert place.startswith(str(tmp_path)), "the copy is what was asked"
+    assert scripts == effort.scripts()
+    assert {"plain", "random_search"} <= set(scripts)

@@ -37,7 +37,7 @@ class Statistic:
     compute: Callable[[Given], Any]
     reason: Callable[[Given], str] = lambda given: ""
     part: str = ""
-    missing: Callable[[Any], bool] = lambda result: result is None or result == ()
+    missing: Callable[[Any], bool] = lambda result: result is None or (isinstance(result, tuple) and not result)
     folded: bool = False
     nothing: Any = None
 

@@ -17,7 +17,7 @@ import pytest  # noqa: E402 - numpy must not be imported before its threads are 
 KINDS = {
     "process": {
         *("test_campaign", "test_compare", "test_end_to_end", "test_limits", "test_misbehaving", "test_replay"),
-        *("test_stock_clock", "test_tabulate", "test_verify"),
+        *("test_packed", "test_stock_clock", "test_tabulate", "test_verify"),
     },
     "keras": {
         *("test_check", "test_examples", "test_fingerprint", "test_own", "test_review_sentiment", "test_training"),

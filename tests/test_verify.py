@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 from support.commands import call, run, write_benchmark
+from support.wheel import ROOT, install
+from support.wheel import call as wheel_call
 
 from hptune_bench.store import journal
 from hptune_bench.store.trial import Request, Trial
@@ -139,3 +141,20 @@ def test_what_is_no_results_folder_is_said_in_one_sentence(tmp_path, content):
     error = call("verify", tmp_path, expect=2).stderr
     assert len(error.strip().splitlines()) == 1
     assert str(tmp_path) in error
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    return install(tmp_path_factory.mktemp("wheel"))
+
+
+def test_an_installed_wheel_in_an_empty_folder_gives_the_same_answer(made, wheel, tmp_path):
+    done = call("verify", made)
+    assert wheel_call(wheel, tmp_path / "empty", "verify", made) == (done.returncode, done.stdout)
+
+
+@pytest.mark.long
+def test_an_installed_wheel_verifies_what_is_published(wheel, tmp_path):
+    folder = ROOT / "results/published/post"
+    code, said = wheel_call(wheel, tmp_path / "empty", "verify", folder)
+    assert (code, "all hold" in said) == (0, True), said

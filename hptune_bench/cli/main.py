@@ -319,10 +319,13 @@ def play(
     At the end you see where you stand beside hand-written loops and tuners. What you tried can be saved, without a
     name; the tuner expert_log replays it.
     """
+    from hptune_bench.core.budget import Budget
     from hptune_bench.play import game
 
+    made, trainer = game.on_table(workload, tables)
+    planned = Budget.parse(budget or game.BUDGETS.get(workload, game.OTHER_BUDGET))
     log = log or Path(f"expert-{workload}.json")
-    game.play_on_table(workload, tables, budget, seed, against or game.usual_opponents(), runs, input, typer.echo, log)
+    game.play(made, trainer, planned, seed, against or game.OPPONENTS, runs, input, typer.echo, log)
 
 
 @app.command(name="list")

@@ -16,7 +16,6 @@ from hptune_bench.core.space import Configuration, Space, Value
 
 TrialStatus = Literal["completed", "truncated", "diverged", "error", "timeout", "crashed"]
 TRIAL_STATUSES: tuple[TrialStatus, ...] = ("completed", "truncated", "diverged", "error", "timeout", "crashed")
-RunStatus = Literal["done", "failed", "interrupted"]
 
 Number = TypeVar("Number", float, Any)
 State = Mapping[str, np.ndarray]
@@ -114,8 +113,6 @@ class Tuner(Protocol):
 
 
 # --- what a workload says ------------------------------------------------------------------------------------------
-
-Arrays = np.ndarray | Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)

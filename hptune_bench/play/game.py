@@ -53,29 +53,16 @@ def usual_opponents() -> list[str]:
     return [name for name, info in infos if info.role in OPPONENTS or (info.halving and not info.restarts)]
 
 
-def play_on_table(
-    name: str,
-    tables: Path | None,
-    budget: str | None,
-    seed: int,
-    opponents: Sequence[str],
-    runs: int,
-    ask: Ask,
-    say: Say,
-    log: Path,
-) -> None:
-    """One game on the table of a workload (in the folder ``tables``); budget None: that of the main job.
+def on_table(name: str, tables: Path | None) -> tuple[Workload, TableTrainer]:
+    """A workload, and a trainer on its table in the folder ``tables`` (None: where tables are looked for).
 
     Raises:
-        UserError: no such workload, table or opponent, or the budget cannot be played with.
+        UserError: no such workload, or no table of it.
     """
     path = find_table(name, tables)
     table = read_table(path)
     workload = registry.make_workload(name, table.options, "play")
-    trainer = TableTrainer(workload, fitting(table, workload, str(path)))
-    play(
-        workload, trainer, Budget.parse(budget or BUDGETS.get(name, OTHER_BUDGET)), seed, opponents, runs, ask, say, log
-    )
+    return workload, TableTrainer(workload, fitting(table, workload, str(path)))
 
 
 def play(

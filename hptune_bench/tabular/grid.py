@@ -61,10 +61,8 @@ def levels_of(workload: Workload, counts: Mapping[str, int]) -> dict[str, tuple[
 def _values(hp: Hyperparameter, count: int | None, where: str) -> tuple[Value, ...]:
     if isinstance(hp, Boolean | Choice):
         return hp.grid
-    if isinstance(hp, Int):
-        return hp.grid if count is None else _thinned(hp.grid, count)
-    if hp.grid is not None:
-        return hp.grid if count is None else _thinned(hp.grid, count)
+    if (grid := hp.grid) is not None:
+        return grid if count is None else _thinned(grid, count)
     if count is not None:
         spaced = np.geomspace if hp.log else np.linspace
         inner = [_rounded(float(value)) for value in spaced(hp.low, hp.high, count)[1:-1]]

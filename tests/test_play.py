@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.closed_form import POST, Counting
+from support.commands import call
 from support.synthetic_table import tabulated
 from support.toy import ToyWorkload
 
@@ -47,6 +48,15 @@ def game(trainer, tmp_path, lines: list[str], budget="6trainings", opponents=OPP
     path = tmp_path / "log.json"
     score, places = play(ToyWorkload(), trainer, Budget.parse(budget), 1, opponents, 20, ask, said.append, path)
     return "\n".join(said), score, places, path
+
+
+def test_the_command_meets_the_usual_opponents(trainer, monkeypatch):
+    answers = iter(["", "quit", "n"])
+    monkeypatch.setattr("builtins.input", lambda question: next(answers))
+    monkeypatch.setattr(games, "on_table", lambda workload, tables: (ToyWorkload(), trainer))
+    said = call("play", "toy", "--budget", "3trainings", "--runs", 2).stdout
+    for name in games.usual_opponents():
+        assert f"  {name}: median" in said
 
 
 def test_a_wrong_opponent_is_refused_before_the_game(trainer, tmp_path):

@@ -325,7 +325,7 @@ def play(
     made, trainer = game.on_table(workload, tables)
     planned = Budget.parse(budget or game.BUDGETS.get(workload, game.OTHER_BUDGET))
     log = log or Path(f"expert-{workload}.json")
-    game.play(made, trainer, planned, seed, against or game.OPPONENTS, runs, input, typer.echo, log)
+    game.play(made, trainer, planned, seed, against or game.usual_opponents(), runs, input, typer.echo, log)
 
 
 @app.command(name="list")

@@ -40,9 +40,7 @@ MOST_LINES, MOST_FUNCTION_LINES = 350, 60
 # Today's violations: these lists may only shrink.
 FORBIDDEN_IMPORTS: set[str] = set()
 LONG_MODULES: set[str] = set()
-LONG_FUNCTIONS: set[str] = {
-    "training/stock_clock.py: stock_search",
-}
+LONG_FUNCTIONS: set[str] = set()
 
 
 def trees() -> dict[str, ast.Module]:

@@ -219,6 +219,53 @@ def fit_arrays(model: Any, data: Data, fit: Fit, **arguments: Any) -> Any:
     )
 
 
+class _Stopwatch:
+    """What KerasTuner does and when, trial by trial: see ``Cycle``."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self.numbers: list[int] = []
+        self.began: list[float] = []
+        self.ends: list[list[float]] = []
+        self.saves: list[list[float]] = []
+        self.collections: list[list[float]] = []
+
+    def asked(self) -> None:
+        """A trial is asked for; once more after the last one, when there is nothing left to propose."""
+        self.began.append(_now())
+        self.collections.append([])
+
+    def built(self, number: int) -> None:
+        self.numbers.append(number)
+        self.ends.append([])
+        self.saves.append([])
+
+    def epoch_ended(self) -> None:
+        self.ends[-1].append(_now())
+        self.saves[-1].append(0.0)
+
+    def timed(self, save_weights: Any) -> Any:
+        def timed(*arguments: Any, **named: Any) -> None:
+            before = _now()
+            save_weights(*arguments, **named)
+            self.saves[-1][-1] += _now() - before
+
+        return timed
+
+    def collected(self, phase: str, info: dict[str, int]) -> None:
+        if info["generation"] == FULL and self.collections:
+            full = self.collections[-1]
+            full.append(_now() if phase == "start" else _now() - full.pop())
+
+    def cycles(self) -> list[Cycle]:
+        """In the order of the configurations."""
+        seconds = [later - earlier for earlier, later in itertools.pairwise(self.began)]
+        parts = zip(self.numbers, seconds, self.ends, self.saves, self.collections[:-1], strict=True)
+        return [Cycle(took, *map(tuple, lists)) for _, took, *lists in sorted(parts, key=lambda part: part[0])]
+
+
 def stock_search(workload: Workload, data: Data, configurations: Sequence[Configuration], epochs: int) -> list[Cycle]:
     """A stock KerasTuner search over given configurations, its trials one by one.
 
@@ -228,47 +275,26 @@ def stock_search(workload: Workload, data: Data, configurations: Sequence[Config
     import keras
     import keras_tuner
 
-    numbers: list[int] = []
-    began: list[float] = []
-    ends: list[list[float]] = []
-    saves: list[list[float]] = []
-    collections: list[list[float]] = []
-
-    def stamp(epoch: int, logs: Any) -> None:
-        ends[-1].append(_now())
-        saves[-1].append(0.0)
+    watch = _Stopwatch()
 
     class Model(keras_tuner.HyperModel):
         def build(self, hp: Any) -> Any:
-            ends.append([])
-            saves.append([])
-            numbers.append(hp.Int("number", 0, len(configurations) - 1))
-            configuration = configurations[numbers[-1]]
-            self.configuration, self.data = configuration, workload.prepare(configuration, data)
-            model = workload.build(configuration, self.data)
-            save_weights = model.save_weights
-
-            def timed(*arguments: Any, **named: Any) -> None:
-                before = _now()
-                save_weights(*arguments, **named)
-                saves[-1][-1] += _now() - before
-
-            model.save_weights = timed
+            watch.built(hp.Int("number", 0, len(configurations) - 1))
+            self.configuration = configurations[watch.numbers[-1]]
+            self.data = workload.prepare(self.configuration, data)
+            model = workload.build(self.configuration, self.data)
+            model.save_weights = watch.timed(model.save_weights)
             return model
 
         def fit(self, hp: Any, model: Any, **arguments: Any) -> Any:
             return fit_arrays(model, self.data, workload.fit(self.configuration), **arguments)
 
     class Timed(keras_tuner.GridSearch):
-        def pre_create_trial(self) -> None:  # once more after the last trial, when there is nothing left to propose
-            began.append(_now())
-            collections.append([])
+        def pre_create_trial(self) -> None:
+            watch.asked()
 
-    def collected(phase: str, info: dict[str, int]) -> None:
-        if info["generation"] == FULL and collections:
-            collections[-1].append(_now() if phase == "start" else _now() - collections[-1].pop())
-
-    callbacks: list[Any] = [keras.callbacks.LambdaCallback(on_epoch_end=stamp)]
+    # Not the method itself: KerasTuner copies callbacks for each trial, and a method takes its object along.
+    callbacks: list[Any] = [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: watch.epoch_ended())]
     fit = workload.fit(configurations[0])
     if fit.patience is not None:
         mode = direction_of(workload, fit.monitor)
@@ -284,18 +310,10 @@ def stock_search(workload: Workload, data: Data, configurations: Sequence[Config
             directory=folder,
             overwrite=True,
         )
-        # The constructor builds a model, too, to learn the search space.
-        for kept in (numbers, began, ends, saves):
-            kept.clear()
-        gc.callbacks.append(collected)
+        watch.forget()  # the constructor builds a model, too, to learn the search space
+        gc.callbacks.append(watch.collected)
         try:
             tuner.search(epochs=epochs, callbacks=callbacks, verbose=0)
         finally:
-            gc.callbacks.remove(collected)
-    cycles = [
-        Cycle(later - earlier, tuple(stamps), tuple(saved), tuple(full))
-        for (earlier, later), stamps, saved, full in zip(
-            itertools.pairwise(began), ends, saves, collections[:-1], strict=True
-        )
-    ]
-    return [cycle for _, cycle in sorted(zip(numbers, cycles, strict=True), key=lambda pair: pair[0])]
+            gc.callbacks.remove(watch.collected)
+    return watch.cycles()

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hptune_bench.core.protocols import Direction
+from hptune_bench.core.protocols import Direction, minimised
 from hptune_bench.core.space import Configuration, Value
 
 TEST = "test:"
@@ -72,11 +72,6 @@ class CurveTable:
         configurations, data, training, epochs = self.curves[self.objective].shape
         return configurations, data, training, epochs
 
-    @property
-    def sign(self) -> int:
-        """What turns a value of the objective or the test metric into a score, of which smaller is better."""
-        return 1 if self.direction == "min" else -1
-
     @cached_property
     def stops(self) -> np.ndarray:
         """Epochs (C, D, T) that the workload's early stopping lets pass."""
@@ -120,7 +115,7 @@ class Selected(NamedTuple):
 def selected(table: CurveTable) -> Selected:
     """Early stopping as the workload has it, applied to every recorded curve, and the best epoch before it."""
     reached = np.arange(table.shape[3]) < table.stops[..., None]
-    values = table.sign * table.curves[table.objective].astype(np.float64)
+    values = minimised(table.curves[table.objective].astype(np.float64), table.direction)
     values = np.where(np.isfinite(values) & reached, values, math.inf)
     best = values.argmin(axis=-1)
     score = np.take_along_axis(values, best[..., None], axis=-1)[..., 0]
@@ -128,8 +123,8 @@ def selected(table: CurveTable) -> Selected:
     test_score = np.full(score.shape, math.nan)
     tested = table.curves.get(TEST + table.test_metric)
     if tested is not None:
-        at_best = table.sign * np.take_along_axis(tested, best[..., None], axis=-1)[..., 0].astype(np.float64)
-        test_score = np.where(found, at_best, math.nan)
+        at_best = np.take_along_axis(tested, best[..., None], axis=-1)[..., 0].astype(np.float64)
+        test_score = np.where(found, minimised(at_best, table.direction), math.nan)
     return Selected(score, test_score, np.where(found, best + 1, 0), table.stops)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hptune_bench.core.protocols import minimised
 from hptune_bench.tabular.table import CurveTable, selected
 
 LEARNED = 0.01
@@ -63,7 +64,8 @@ def scores_of(table: CurveTable) -> Scores:
     validation = found.score - (np.array(floors)[:, None] if excess else 0.0)
     tested = bool(np.isfinite(found.test_score).any())
     judged = np.where(np.isnan(found.test_score), np.inf, found.test_score) if tested else validation
-    baselines = np.array([facts.get("cap", math.inf * table.sign) for facts in table.facts], dtype=float) * table.sign
+    worst = minimised(math.inf, table.direction)
+    baselines = minimised(np.array([facts.get("cap", worst) for facts in table.facts], float), table.direction)
     baselines -= np.array(floors) if excess else 0.0
     return Scores(validation, judged, "test" if tested else "validation", found.epochs, excess, baselines)
 

@@ -37,7 +37,7 @@ from hptune_bench.core.errors import Failure, UserError, attempt
 from hptune_bench.core.fingerprint import digest_of
 from hptune_bench.core.keras_space import discover
 from hptune_bench.core.names import nearest
-from hptune_bench.core.protocols import Data, Direction, Engine, Fit
+from hptune_bench.core.protocols import Data, Direction, Engine, Fit, minimised
 from hptune_bench.core.space import Configuration, Space, Value, hand_picked
 from hptune_bench.workloads.own.baseline import constant_loss, majority_accuracy
 from hptune_bench.workloads.own.loader import failure
@@ -214,20 +214,19 @@ class OwnWorkload:
         """
         if self.settings.cap is not None:
             return float(self.settings.cap)
-        sign = 1 if self.direction == "min" else -1
         if self.objective == "val_accuracy":
-            return sign * majority_accuracy(data.train.y, data.validation.y)
+            return minimised(majority_accuracy(data.train.y, data.validation.y), self.direction)
         model = self.build(self.untuned, data)
         if self.objective == "val_loss":
             constant = attempt(lambda: constant_loss(model, data))
             # A loss may take no constant: then the untrained model speaks for it.
             if not isinstance(constant, Failure) and math.isfinite(constant):
-                return sign * constant
+                return minimised(constant, self.direction)
         scores = model.evaluate(data.validation.x, data.validation.y, verbose=0, return_dict=True)
         value = scores.get(self.test_metric, math.nan)
         if not math.isfinite(value):
             raise UserError(f"{self.where}: an untrained model has no {self.objective!r}; give CAP, or mend OBJECTIVE")
-        return sign * float(value)
+        return minimised(float(value), self.direction)
 
     def truth(self, model: Any, data: Data) -> Mapping[str, float]:
         return {}

@@ -95,9 +95,9 @@ def test_what_learns_no_more_than_a_constant_has_failed() -> None:
     scores = Scores(validation, validation, "validation", np.ones((8, 1, 1)), False, np.array([1.0]))
     assert scores.fails.ravel().tolist() == [False, False, True, True, True, True, True, True]
     assert scores.finite(validation).ravel().tolist() == [0.5, *[0.98] * 7]
-    unknown = dataclasses.replace(scores, caps=None)
+    unknown = dataclasses.replace(scores, baselines=None)
     assert unknown.fails.ravel().tolist() == [False] * 6 + [True] * 2
-    maximised = dataclasses.replace(scores, validation=-validation, caps=np.array([-0.99]))
+    maximised = dataclasses.replace(scores, validation=-validation, baselines=np.array([-0.99]))
     assert maximised.fails.ravel().tolist() == [True, True, True, False, False, False, False, True]
 
 

@@ -20,8 +20,6 @@ from hptune_bench.analysis.statistics import Interval, equivalent_p, median, med
 from hptune_bench.analysis.tabular.expectations import (
     by_draws,
     chance_of_each,
-    expected_in_random_order,
-    expected_random,
     middle,
     proposal_weights,
     random_order,
@@ -32,6 +30,18 @@ from hptune_bench.analysis.tabular.truth import equal_draws, places, trials_to
 from hptune_bench.tabular.parquet import read_table
 
 PUBLISHED = Path(__file__).parents[1] / "results" / "published" / "tables"
+
+
+def expected_random(values: np.ndarray, weights: np.ndarray, draws: int, shown: np.ndarray | None = None) -> float:
+    """Expectation for the best of independent draws: of its value, or of what is ``shown`` beside it."""
+    return float(((values if shown is None else shown) * chance_of_each(values, weights, draws)).sum())
+
+
+def expected_in_random_order(values: np.ndarray, draws: int, shown: np.ndarray | None = None) -> float:
+    """The same after so many configurations in random order, once each."""
+    return float((random_order(values, draws)[-1] * (values if shown is None else shown)).sum())
+
+
 few = st.lists(st.integers(0, 4), min_size=1, max_size=4)
 
 

@@ -156,7 +156,7 @@ STATISTICS = (
     Statistic(
         "curves",
         _of_workload,
-        lambda given: "the stock clock was not measured, so there are no seconds of plain Keras",
+        "the stock clock was not measured, so there are no seconds of plain Keras",
         part="stock_clock",
         missing=lambda drawn: not any(axis == "stock_s" for axis, _ in drawn),
     ),

@@ -214,6 +214,6 @@ STATISTICS = (
     Statistic(
         "comparisons",
         lambda given: compare(given.records, given["noise"].margin),
-        lambda given: "a comparison needs two tuners",
+        "a comparison needs two tuners",
     ),
 )

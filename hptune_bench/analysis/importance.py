@@ -168,7 +168,7 @@ STATISTICS = (
     Statistic(
         "importance",
         lambda given: importance(given.records),
-        lambda given: f"an estimate needs {MIN_TRIALS} full trainings that differ in value and score",
+        f"an estimate needs {MIN_TRIALS} full trainings that differ in value and score",
         folded=True,
     ),
 )

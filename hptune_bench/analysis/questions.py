@@ -263,7 +263,7 @@ STATISTICS = (
     Statistic(
         "questions",
         _of_workload,
-        lambda given: "no search has trained a configuration to its end",
+        "no search has trained a configuration to its end",
         folded=True,
         nothing=(),
     ),

@@ -10,7 +10,6 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ class Statistic:
     Attributes:
         name: by which it is asked for.
         compute: the result; None, or empty, where it cannot be had.
-        reason: one sentence on why it cannot be had; empty: nothing is said of that.
+        reason: one sentence on why it cannot be had, or what makes it; empty: nothing is said of that.
         part: the name under which the reason stands; empty: ``name``.
         missing: whether a result is one that could not be had.
         folded: only the folded parts of a report show it: a quick analysis has ``nothing`` in its place.
@@ -35,7 +34,7 @@ class Statistic:
 
     name: str
     compute: Callable[[Given], Any]
-    reason: Callable[[Given], str] = lambda given: ""
+    reason: str | Callable[[Given], str] = ""
     part: str = ""
     missing: Callable[[Any], bool] = lambda result: result is None or (isinstance(result, tuple) and not result)
     folded: bool = False
@@ -56,30 +55,30 @@ class Given:
     best_known: Mapping[str, Any]
     quick: bool
     table: CurveTable | None
+    _statistics: Mapping[str, Statistic] = field(default_factory=lambda: every_statistic())
     _results: dict[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._results:
-            statistic = every_statistic()[name]
+            statistic = self._statistics[name]
             left_out = statistic.folded and self.quick
             self._results[name] = statistic.nothing if left_out else statistic.compute(self)
         return self._results[name]
 
     def results(self) -> dict[str, Any]:
         """All statistics by name."""
-        return {name: self[name] for name in every_statistic()}
+        return {name: self[name] for name in self._statistics}
 
     def reasons(self) -> dict[str, str]:
         """Why a part cannot be had, one sentence each."""
         found = {}
-        for statistic in every_statistic().values():
-            if statistic.missing(self[statistic.name]) and (reason := statistic.reason(self)):
-                left_out = statistic.folded and self.quick
-                found[statistic.part or statistic.name] = QUICK if left_out else reason
+        for name, statistic in self._statistics.items():
+            reason = statistic.reason if isinstance(statistic.reason, str) else statistic.reason(self)
+            if reason and statistic.missing(self[name]):
+                found[statistic.part or name] = QUICK if statistic.folded and self.quick else reason
         return found
 
 
-@cache
 def every_statistic() -> Mapping[str, Statistic]:
     """Those that the modules of this room declare, by name."""
     return {statistic.name: statistic for statistic in _declared("hptune_bench.analysis")}

@@ -115,4 +115,4 @@ def _not_distinguishable(judged: Values, best: str | None, draws: int | None) ->
     return {best: True, **{t: bool(p >= ALPHA) for t, p in zip(p_values, adjusted, strict=True)}}
 
 
-STATISTICS = (Statistic("summary", lambda given: summary(given.records), missing=lambda frame: False),)
+STATISTICS = (Statistic("summary", lambda given: summary(given.records)),)

@@ -263,6 +263,6 @@ STATISTICS = (
     Statistic(
         "targets",
         lambda given: targets(given.records, given.best_known.get("test_score")),
-        lambda given: "no finished search, or no room between the untuned and the best score to set targets in",
+        "no finished search, or no room between the untuned and the best score to set targets in",
     ),
 )

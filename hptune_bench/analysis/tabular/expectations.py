@@ -51,18 +51,6 @@ def chance_of_each(values: np.ndarray, weights: np.ndarray, draws: int) -> np.nd
     return np.asarray(weights * (chance / np.where(weight > 0, weight, 1.0))[place])
 
 
-def expected_random(values: np.ndarray, weights: np.ndarray, draws: int, shown: np.ndarray | None = None) -> float:
-    """Exact expectation for the best of ``draws`` independent draws of values (N,) with these weights (sum 1).
-
-    Args:
-        shown: (N,) what is averaged instead of the value itself: e.g. the test score of the draw that is best on
-            validation.
-    """
-    chance = chance_of_each(values, weights, draws)
-    used = chance > 0
-    return float((np.asarray(values if shown is None else shown, dtype=float)[used] * chance[used]).sum())
-
-
 def middle(values: np.ndarray, chance: np.ndarray) -> float:
     """Median of a distribution: the smallest of the values (N,) up to which half of the chance (N,) lies."""
     order = np.argsort(values, kind="stable")
@@ -93,12 +81,6 @@ def random_order(values: np.ndarray, most: int) -> np.ndarray:
         equal = (others[:, :, None] >= values[c]).mean(axis=1)
         found[:, c] = (_all_of(worst, most - 1) + _all_of(equal, most - 1)) / 2 * share / repeats
     return found
-
-
-def expected_in_random_order(values: np.ndarray, draws: int, shown: np.ndarray | None = None) -> float:
-    """Exact expectation for the best after ``draws`` of N configurations in random order: values (N, T), see
-    ``random_order``; ``shown`` (N, T) as in ``expected_random``."""
-    return float((random_order(values, draws)[-1] * (values if shown is None else shown)).sum())
 
 
 def _all_of(shares: np.ndarray, most: int) -> np.ndarray:

@@ -309,4 +309,4 @@ def _of_workload(given: Given) -> ExactImportance | None:
     return exact_importance(given.table, given["truth"].scores, given.records.about.get("untuned") or {})
 
 
-STATISTICS = (Statistic("exact", _of_workload, folded=True, missing=lambda found: False),)
+STATISTICS = (Statistic("exact", _of_workload, folded=True),)

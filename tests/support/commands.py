@@ -22,7 +22,7 @@ from hptune_bench.cli import main as cli
 from hptune_bench.store import journal
 from hptune_bench.store.columns import TIME_COLUMNS
 
-SECONDS = 300
+SECONDS = 900
 """Longer than any command of a test takes: beyond it, it hangs."""
 TUNERS = ["untuned", "untuned_restarts", "manual_sweep", "manual_grid"]
 BENCHMARK = """

@@ -122,7 +122,12 @@ class Books:
                 self._logs[task.journal].append({**task.header, "kind": "run", "facts": {}})
         self._logs[task.journal].append(entry, durable=durable)
 
-    def close(self, task: Task, *, ended: bool = False) -> None:
+    def close(self) -> None:
+        """Let go of all journals: others may want them."""
+        while self._logs:
+            self._logs.popitem()[1].close()
+
+    def leave(self, task: Task, *, ended: bool = False) -> None:
         """Let go of a task's journal; of one that has ended, the states that came with its entries, too."""
         if (log := self._logs.pop(task.journal or "", None)) is not None:
             log.close()

@@ -141,7 +141,7 @@ class Campaign:
         self._executor = self._executor or self.executor(Workplace(self.folder, self.workers, self._books.held))
         if self._interrupts.count:
             self._executor.stop()  # the signal came before there was anything to stop
-        with contextlib.closing(self._executor.run(tasks)) as events:
+        with contextlib.closing(self._books), contextlib.closing(self._executor.run(tasks)) as events:
             for event in events:
                 self._follow(event)
 
@@ -167,7 +167,7 @@ class Campaign:
 
     def _done(self, event: Done) -> None:
         task = event.task
-        self._books.close(task, ended=event.status in ("done", "failed"))
+        self._books.leave(task, ended=event.status in ("done", "failed"))
         if event.status == "unwritable":
             raise UserError(f"{event.reason}; mend that and give the same command to go on")
         self._books.seconds[task.kind] += event.seconds
@@ -183,7 +183,7 @@ class Campaign:
 
     def _died(self, event: base.Died) -> None:
         task = event.task
-        self._books.close(task)
+        self._books.leave(task)
         end = journal.read(self.folder / task.journal).end if isinstance(task, RunTask) else None
         if end is not None:  # it died between its last line and its last word
             self._done(Done(task, end["status"], end["reason"]))
@@ -191,7 +191,7 @@ class Campaign:
         verdict = self._policy.judge(event)
         if verdict.entry is not None:
             self._books.append(task, verdict.entry)
-            self._books.close(task)
+            self._books.leave(task)
         (self._books.warn if verdict.warns else self.observer.note)(verdict.text)
         if verdict.again:
             assert self._executor is not None

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+from hptune_bench.execution.executors.watchdog import STUCK
 
 LIMIT_S = 600
 """A program that waits for itself never ends; a slow machine takes seconds."""
@@ -76,3 +79,22 @@ def test_conditions_are_trained_by_the_usual_executor_like_fit_to_the_bit() -> N
 def test_all_else_that_may_wait_is_trained_in_one_thread_like_fit_to_the_bit() -> None:
     said = notes(OTHERS)
     assert said == dict.fromkeys(OTHERS, "None")
+
+
+STUCK_PROGRAM = """
+import threading, time
+from hptune_bench.execution.executors.watchdog import Watchdog
+watchdog = Watchdog(looks=3, period_s=0.1)
+time.sleep(1)  # outside of a training, a worker may wait
+watchdog.heard({"event": "start", "trial": 1})
+began = time.process_time()
+while time.process_time() - began < 0.5:  # and a training may take its time
+    pass
+threading.Event().wait()
+"""
+
+
+def test_a_worker_whose_training_computes_nothing_ends_itself() -> None:
+    began = time.monotonic()
+    assert subprocess.run([sys.executable, "-c", STUCK_PROGRAM], timeout=LIMIT_S).returncode == STUCK
+    assert time.monotonic() - began > 1.5

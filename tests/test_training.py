@@ -578,6 +578,21 @@ def test_maximised_objective_and_monitor() -> None:
     assert [-value for value in outcomes[0].objective] == accuracies
 
 
+@pytest.mark.parametrize("name", ["compiled", "stock"])
+def test_a_dtype_policy_does_not_leak_into_the_next_trial(name: str) -> None:
+    def build(hp: Any, data: Data) -> Any:
+        import keras
+
+        if hp["half"]:
+            keras.config.set_dtype_policy("mixed_bfloat16")
+        return normalized_model(hp, data)
+
+    trainer = make_trainer(name, Small(build, numbers))
+    before = train(trainer, {"half": False}, epochs=1).history
+    assert train(trainer, {"half": True}, epochs=1).history != before
+    assert train(trainer, {"half": False}, epochs=1).history == before
+
+
 def test_outcome_is_complete(loop: Any) -> None:
     outcome = loop.train(dataclasses.replace(job(configuration()), keep_state=False))
     assert outcome.state is None

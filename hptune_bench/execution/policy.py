@@ -42,6 +42,8 @@ class Policy:
     def judge(self, death: Died) -> Verdict:
         """What follows from one more death."""
         name, training, seconds = str(death.task), death.training, death.seconds
+        if death.stuck:
+            return Verdict(f"{name}: a training made no progress; model.fit trains {death.task.workload} now", True)
         if training is not None and training["event"] == "retraining":
             return self._retraining(death)
         if training is not None:

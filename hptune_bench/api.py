@@ -6,9 +6,8 @@ TensorFlow is imported when it is called.
 from __future__ import annotations
 
 import base64
-import hashlib
+import functools
 import html
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -150,7 +149,7 @@ def compare(
     benchmark = small_benchmark(name, {"name": name}, Budget.parse(budget), tuners, infos, "compare", **keys)
     said = _settings({"epochs": epochs, **settings})
     loader = fixed_loader({"train": train, "validation": validation, "test": test}, "compare")
-    own: Any = assembled(name, build_model, loader, said, {"code": _code(build_model)}, name)
+    own: Any = assembled(name, build_model, loader, said, {}, name)
     return _run_here(own, benchmark, Path(out) if out is not None else Path("results") / name, fresh)
 
 
@@ -175,14 +174,12 @@ def _run_here(own: Workload, benchmark: Benchmark, folder: Path, fresh: bool) ->
     """Run the benchmark of a workload that only this process has, in this process, and write its report."""
     from rich.console import Console
 
-    from hptune_bench import registry
     from hptune_bench.cli.observers import PlainObserver
     from hptune_bench.execution.campaign import Campaign
     from hptune_bench.execution.executors.inline import InlineExecutor
     from hptune_bench.report import write_report
     from hptune_bench.store.results import read_results
 
-    registry.keep_here(own)
     campaign = Campaign(
         benchmark=benchmark,
         folder=folder,
@@ -190,17 +187,9 @@ def _run_here(own: Workload, benchmark: Benchmark, folder: Path, fresh: bool) ->
         command=f"hptune_bench.compare({own.name}, ...)",
         observer=PlainObserver(Console(highlight=False, markup=False)),
         source="compare",
-        executor=InlineExecutor,
+        here={own.name: own},
+        executor=functools.partial(InlineExecutor, here={own.name: own}),
     )
     campaign.run(fresh=fresh)
     write_report([read_results(folder, epochs=False)], folder)
     return ComparisonResult(folder)
-
-
-def _code(build_model: Any) -> str:
-    """A name for the function's text; what it calls is not in it."""
-    try:
-        return hashlib.sha256(inspect.getsource(build_model).encode()).hexdigest()
-    except (OSError, TypeError):
-        found: Mapping[str, Any] = getattr(build_model, "__dict__", {})
-        return hashlib.sha256(repr((type(build_model).__qualname__, sorted(found))).encode()).hexdigest()

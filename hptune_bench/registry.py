@@ -13,6 +13,7 @@ import importlib
 import importlib.metadata
 import pkgutil
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -24,9 +25,6 @@ from hptune_bench.core.space import Space
 from hptune_bench.core.tuner_info import TunerInfo, undeclared
 from hptune_bench.tuners import built_in
 from hptune_bench.workloads.own import loader
-
-_HERE: dict[str, Workload] = {}
-"""Workloads that exist in this process only, as a notebook's do."""
 
 
 @cache
@@ -52,14 +50,13 @@ def make_workload(
     Raises:
         UserError: no such workload, or options that it does not take.
     """
-    if name in _HERE:
-        return _HERE[name]
     try:
-        if SOURCE in options:
-            return loader.workload_of(name, options, space)
-        if is_own(name):
-            return loader.workload_of(own_name(name), {SOURCE: name, **options}, space)
-        return _factory(name, where)(**options)
+        with importing(name, options):
+            if SOURCE in options:
+                return loader.workload_of(name, options, space)
+            if is_own(name):
+                return loader.workload_of(own_name(name), {SOURCE: name, **options}, space)
+            return _factory(name, where)(**options)
     except UserError as error:
         raise UserError(str(error) if str(error).startswith(where) else f"{where}: {error}", error.detail) from None
     except TypeError as error:
@@ -72,9 +69,9 @@ def takes(name: str, option: str) -> bool:
     return dataclasses.is_dataclass(workload) and option in {each.name for each in dataclasses.fields(workload)}
 
 
-def keep_here(workload: Workload) -> None:
-    """Make a workload known in this process under its name, in front of all others."""
-    _HERE[workload.name] = workload
+def importing(name: str, options: Mapping[str, Any]) -> AbstractContextManager[None]:
+    """Where code of a workload is called: if it is a user's file, within this it finds what lies beside it."""
+    return loader.beside(options.get(SOURCE, name))
 
 
 def _factory(name: str, where: str) -> Callable[..., Workload]:

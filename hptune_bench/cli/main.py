@@ -231,7 +231,8 @@ def check(
     screen.search_spaces(console, {made.name: made})
     limits = Limits.of(planned, made.full_epochs)
     tuners = {name: info for name, info in registry.tuner_infos().items() if info.usual}
-    count = screen.findings(console, linter.everything(made, limits, tuners, make_trainer(trainer, made), probes))
+    with registry.importing(workload, own):
+        count = screen.findings(console, linter.everything(made, limits, tuners, make_trainer(trainer, made), probes))
     console.print(f"{count} warnings." if count != 1 else "1 warning.")
     if count:
         raise typer.Exit(1)

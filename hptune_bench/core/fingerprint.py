@@ -7,10 +7,8 @@ losses, because processors round differently. ``core.behaviour`` computes it; he
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,7 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hptune_bench.core.protocols import Split, Workload
-from hptune_bench.core.seeds import data_seed
 from hptune_bench.core.space import described
 
 CLOSE = 1e-4
@@ -96,6 +93,21 @@ def differ(was: Any, now: Any) -> Difference | None:
     return None
 
 
+def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two manifests speak of one workload: by fingerprints of one form, else by its settings."""
+    was, now = one.get("fingerprint"), other.get("fingerprint")
+    if type(was) is type(now):
+        return was == now or (isinstance(was, Mapping) and differ(was, now) is None)
+    return settings_digest(one) == settings_digest(other)
+
+
+def short(record: Any) -> str:
+    """A record, of any form, as 16 characters to look at; empty for none."""
+    found = recorded(record)
+    text = json.dumps(dict(found.exact), sort_keys=True) if found else ""
+    return hashlib.sha256(text.encode()).hexdigest()[:16] if found else str(record or "")[:16]
+
+
 def close(one: float, other: float) -> bool:
     """Whether two losses are equal but for the rounding of processors; NaN equals NaN."""
     return bool(np.isclose(one, other, rtol=CLOSE, atol=1e-7, equal_nan=True))
@@ -136,29 +148,6 @@ def settings_digest(about: Mapping[str, Any]) -> str:
     held = {name: about.get(name) for name in _DECIDING}
     held["options"] = {name: value for name, value in (held["options"] or {}).items() if name != "code"}
     return hashlib.sha256(json.dumps(held, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def fingerprint(workload: Workload, *, with_data: bool = True) -> str:
-    """The old form, until campaigns use ``core.behaviour``: SHA-256 (hex) over settings, source code and data.
-
-    Args:
-        with_data: include the splits of seed 1; False where nothing is trained.
-    """
-    digest = hashlib.sha256()
-    digest.update(json.dumps(settings(workload), sort_keys=True, default=str).encode())
-    for module in _modules(type(workload)):
-        digest.update(inspect.getsource(sys.modules[module]).encode())
-    if with_data:
-        data = workload.load(data_seed(workload.family, 1))
-        for split in (data.train, data.validation, data.test):
-            _add(digest, split)
-    return digest.hexdigest()
-
-
-def _modules(kind: type) -> list[str]:
-    """Where the workload's class and those that it inherits from are written, Python's own left out."""
-    modules = dict.fromkeys(each.__module__ for each in kind.__mro__)
-    return [name for name in modules if name.partition(".")[0] not in sys.stdlib_module_names]
 
 
 def digest_of(*parts: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from hptune_bench import registry
 from hptune_bench.core.environment import environment
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.files import write_atomic
-from hptune_bench.core.fingerprint import settings
+from hptune_bench.core.fingerprint import declared, recorded, settings
 from hptune_bench.execution.executors.base import Task
 from hptune_bench.execution.plan import Plan
 from hptune_bench.execution.tasks import RunTask
@@ -66,25 +67,29 @@ class Books:
         Raises:
             UserError: it holds runs of another definition, or was made by a newer version.
         """
-        done = []
-        for run in self.plan.runs:
-            contents = self._remembered(run, self._intact(self.folder / run.path))
-            if contents.entries:
-                self.plan.check_same(self.folder, run, contents.entries[0])
-            if contents.end is not None:
-                done.append(run)
         try:
             self._earlier = read_manifest(self.folder / layout.MANIFEST)
         except Newer:
             raise
         except UserError:  # none yet, or a damaged one, which this command writes again
             pass
+        done = []
+        for run in self.plan.runs:
+            contents = self._remembered(run, self._intact(self.folder / run.path))
+            if contents.entries:
+                self.plan.check_same(self.folder, run, contents.entries[0], self._earlier.get("workloads", {}))
+            if contents.end is not None:
+                done.append(run)
         # Journals that the tables are made from and that are no planned run's.
         for name in self.plan.workloads:
             self._intact(self.folder / layout.noise_path(name))
         for run in set(self._all_runs()) - set(self.plan.runs):
             self._intact(self.folder / run.path)
         return done
+
+    def fingerprints(self) -> dict[str, dict[str, Any]]:
+        """What workloads did when their first runs began, as far as it is recorded."""
+        return {name: found for name in self.plan.workloads if (found := _fingerprint(self.folder, name)) is not None}
 
     def _intact(self, path: Path) -> journal.Contents:
         """A journal; a damaged one is put aside, so that its run is done again."""
@@ -211,7 +216,7 @@ class Books:
             "environment": self._environment,
             "workers": self._workers,
             "tuners": registry.declared(self._tuners(), self._earlier.get("tuners", {})),
-            "workloads": _workloads(plan, journals),
+            "workloads": _workloads(plan, journals, self.fingerprints()),
             "seconds": spent,
             "took_s": spent["wall"],
             "planned_runs": len(plan.runs),
@@ -248,7 +253,17 @@ class Books:
         }
 
 
-def _workloads(plan: Plan, journals: Mapping[RunId, journal.Contents]) -> dict[str, Any]:
+def _fingerprint(folder: Path, workload: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads((folder / layout.fingerprint_path(workload)).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):  # none yet, or one that proves nothing: it is made again
+        return None
+    return found if recorded(found) is not None else None
+
+
+def _workloads(
+    plan: Plan, journals: Mapping[RunId, journal.Contents], fingerprints: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     return {
         entry.name: {
             **settings(plan.workloads[entry.name]),
@@ -257,7 +272,7 @@ def _workloads(plan: Plan, journals: Mapping[RunId, journal.Contents]) -> dict[s
             "trainer": plan.benchmark.trainer,
             **_seen(entry.name, journals),
             **_replay_label(plan, entry.name),
-            "fingerprint": plan.definitions[entry.name]["workload"],
+            "fingerprint": fingerprints.get(entry.name) or declared(plan.workloads[entry.name]).record(),
         }
         for entry in plan.benchmark.workloads
     }

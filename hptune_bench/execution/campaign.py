@@ -6,19 +6,20 @@ import contextlib
 import errno
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from hptune_bench.benchmark import Benchmark
 from hptune_bench.core.errors import UserError
+from hptune_bench.core.protocols import Workload
 from hptune_bench.execution.bookkeeping import Books
 from hptune_bench.execution.executors import base
 from hptune_bench.execution.executors.base import Done, Event, Executor, Said, Stopping, Task, Workplace
 from hptune_bench.execution.executors.local import LocalExecutor
 from hptune_bench.execution.interrupts import Interrupts
-from hptune_bench.execution.plan import plan_of
+from hptune_bench.execution.plan import after_table, another, plan_of
 from hptune_bench.execution.policy import Policy
 from hptune_bench.execution.tasks import CheckTask, RunTask
 from hptune_bench.store import findings, journal, layout
@@ -77,6 +78,7 @@ class Campaign:
         on_round: called after each round and at the end, with the tables up to date; ``final`` says which.
         source: where the definition comes from, for errors; empty: its name.
         executor: makes whoever does the work.
+        here: workloads that only this process has, by name.
     """
 
     benchmark: Benchmark
@@ -87,9 +89,10 @@ class Campaign:
     on_round: Callable[[bool], None] = lambda final: None
     source: str = ""
     executor: Callable[[Workplace], Executor] = LocalExecutor
+    here: Mapping[str, Workload] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.plan = plan_of(self.benchmark, self.source)
+        self.plan = plan_of(self.benchmark, self.source, self.here)
         self._books = Books(self.plan, self.folder, self.command, self.workers, self.observer.note)
         self._policy = Policy(self.folder / layout.LOGS)
         self._tracebacks: set[str] = set()
@@ -113,13 +116,17 @@ class Campaign:
             self.observer.planned(self.plan.runs, done)
             for text, lasting in self.plan.remarks():
                 (self._books.warn if lasting else self.observer.note)(text)
+            known = self._books.fingerprints()
+            with self._interrupts:  # before anything is written: a workload that changed is refused
+                self._execute(self.plan.proofs(known))
             self._books.write_manifest("running")
             finished = set(done)
             todo = [run for run in self.plan.runs if run not in finished]
             self._pending = Counter(run.seed for run in todo)
             try:
                 with self._interrupts:
-                    self._execute(self.plan.tasks(todo, self.folder))
+                    if not self._interrupts.count:
+                        self._execute(self.plan.tasks(todo, self.folder, known))
                     if not self._interrupts.count:
                         self._execute(list(self._model_tasks()))
             except KeyboardInterrupt:  # at once: without a report, but with tables and manifest that say what is there
@@ -170,6 +177,10 @@ class Campaign:
         self._books.leave(task, ended=event.status in ("done", "failed"))
         if event.status == "unwritable":
             raise UserError(f"{event.reason}; mend that and give the same command to go on")
+        if event.status == "changed":
+            self._changed(event)
+        if event.status == "refused":
+            raise UserError(event.reason)
         self._books.seconds[task.kind] += event.seconds
         self.observer.finished(task, event.status)
         if event.status == "error":
@@ -180,6 +191,13 @@ class Campaign:
         if task.kind == RunTask.kind and event.status != "interrupted":
             self._show_raised(RunId(task.workload, task.tuner, task.seed))
             self._close_round(task.seed)
+
+    def _changed(self, event: Done) -> None:
+        """A workload does not do what it did."""
+        if event.task.workload not in self.plan.replayed:
+            what = f"{event.task.workload} had the workload's code or data = {event.reason}"
+            raise another(self.folder, what)
+        self._books.warn(after_table(event.task.workload))
 
     def _died(self, event: base.Died) -> None:
         task = event.task

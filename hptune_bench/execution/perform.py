@@ -18,7 +18,8 @@ from typing import Any
 from hptune_bench import registry
 from hptune_bench.core import seeds
 from hptune_bench.core.budget import Limits
-from hptune_bench.core.errors import Failure, attempt
+from hptune_bench.core.errors import Failure, UserError, attempt
+from hptune_bench.core.fingerprint import differ
 from hptune_bench.core.protocols import Trainer, Tuner, Workload
 from hptune_bench.core.space import restored
 from hptune_bench.execution import tasks
@@ -37,11 +38,15 @@ Ended = dict[str, Any]
 class Kept:
     """What a worker keeps from task to task: what one trainer has compiled serves the next task."""
 
-    def __init__(self) -> None:
+    def __init__(self, here: Mapping[str, Workload] | None = None) -> None:
+        """``here``: workloads that only this process has, by name."""
+        self._here = here or {}
         self._workloads: dict[str, Workload] = {}
         self._trainers: dict[str, Trainer] = {}
 
     def workload(self, task: tasks.WorkloadTask) -> Workload:
+        if task.workload in self._here:
+            return self._here[task.workload]
         key = json.dumps([task.workload, task.options, task.space], sort_keys=True)
         if key not in self._workloads:
             space = None if task.space is None else restored(task.space)
@@ -93,10 +98,12 @@ def perform(task: Task, desk: Desk) -> Ended:
     """Do one task and say how it ended: ``{"status": ..., "reason": ...}``.
 
     ``done``, ``failed``, ``interrupted``; ``error``: it could not be done, and nothing was decided; ``unwritable``: the
-    disk refuses to remember it.
+    disk refuses to remember it; ``changed``: the workload is not what it was; ``refused``: it can do nothing at all.
     """
+    assert isinstance(task, tasks.WorkloadTask)
     try:
-        done = attempt(functools.partial(_KINDS[task.kind], task, desk))
+        with registry.importing(task.workload, task.options):
+            done = attempt(functools.partial(_KINDS[task.kind], task, desk))
     except Interrupted:
         return {"status": "interrupted"}
     except JournalMismatch as mismatch:
@@ -175,6 +182,21 @@ def _stock_clock(task: tasks.StockClockTask, desk: Desk) -> Ended | None:
     return {key: ends[0][key] for key in ("status", "reason") if key in ends[0]}
 
 
+def _fingerprint(task: tasks.FingerprintTask, desk: Desk) -> Ended | None:
+    from hptune_bench.core.behaviour import behaviour
+
+    try:
+        now = behaviour(desk.kept.workload(task)).record()
+    except UserError as error:
+        return {"status": "refused", "reason": str(error)}
+    difference = differ(task.known, now)
+    if difference is not None:
+        return {"status": "changed", "reason": f"{difference.part} {difference.was}, now {difference.now}"}
+    if task.known is None:
+        desk.keep(layout.fingerprint_path(task.workload), (json.dumps(now, indent=1) + "\n").encode())
+    return None
+
+
 def _check(task: tasks.CheckTask, desk: Desk) -> None:
     from hptune_bench.lint.check import before_training
 
@@ -226,6 +248,7 @@ _KINDS: Mapping[str, Callable[[Any, Desk], Ended | None]] = {
     "noise": _noise,
     "stock_clock": _stock_clock,
     "model": _model,
+    "fingerprint": _fingerprint,
     "check": _check,
     "cells": _cells,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,18 @@ from hptune_bench.benchmark import Benchmark, WorkloadEntry, expand
 from hptune_bench.core.budget import Limits
 from hptune_bench.core.environment import TRAINING_PACKAGES, versions
 from hptune_bench.core.errors import UserError
-from hptune_bench.core.fingerprint import fingerprint
+from hptune_bench.core.fingerprint import declared, differ, recorded, settings_digest
 from hptune_bench.core.protocols import Workload
 from hptune_bench.execution.executors.base import Task
-from hptune_bench.execution.tasks import CheckTask, ModelTask, NoiseTask, RunTask, StockClockTask, found_space
+from hptune_bench.execution.tasks import (
+    CheckTask,
+    FingerprintTask,
+    ModelTask,
+    NoiseTask,
+    RunTask,
+    StockClockTask,
+    found_space,
+)
 from hptune_bench.lint import check
 from hptune_bench.store import journal, layout
 from hptune_bench.store.layout import RunId
@@ -74,7 +82,7 @@ class Plan:
                 "trainer": self.benchmark.trainer,
                 "budget": dataclasses.asdict(self.limits(entry)),
                 "options": dict(entry.options),
-                "workload": fingerprint(self.workloads[entry.name], with_data=self.trains),
+                "settings": declared(self.workloads[entry.name]).exact["settings"],
                 "trial_timeout": self.benchmark.trial_timeout,
                 "versions": {} if fake else versions(TRAINING_PACKAGES),
             }
@@ -90,25 +98,29 @@ class Plan:
         definition = self.definitions[workload]
         return {**definition, "tuner_options": registry.with_digest(options)} if options else definition
 
-    def check_same(self, folder: Path, run: RunId, header: Mapping[str, Any]) -> None:
-        """Raises UserError where a journal's header is that of another definition; the difference is named."""
+    def check_same(self, folder: Path, run: RunId, header: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+        """Raises UserError where a journal's header is that of another definition; the difference is named.
+
+        ``before`` is what the manifest says of workloads: old headers told them by a hash of source code, which says
+        nothing about what the code does.
+        """
         found = header.get("definition", {})
+        if "settings" not in found and run.workload in before:
+            found = {**found, "settings": settings_digest(before[run.workload])}
         for key, value in self.definition(run.workload, run.tuner).items():
+            if key == "settings" and key not in found:
+                continue
             if json.loads(json.dumps(value)) != found.get(key):
-                raise UserError(_difference(folder, run, key, found.get(key), value))
+                raise another(folder, _difference(run, key, found.get(key), value))
 
     def remarks(self) -> Iterator[tuple[str, bool]]:
         """What the definition alone lets expect, and whether the report must say so, too."""
         for entry in self.benchmark.workloads if self.benchmark.trainer != "fake" else ():
             name, workload = entry.name, self.workloads[entry.name]
             if name in self.replayed:
-                made = self.replayed[name].definition
-                if made.get("fingerprint") != fingerprint(workload, with_data=made.get("trainer") != "fake"):
-                    yield (
-                        f"{name}: its code or data changed after its table was made; the replay shows the workload as "
-                        "it was",
-                        True,
-                    )
+                made = self.replayed[name].definition.get("fingerprint")
+                if recorded(made) is not None and differ(made, declared(workload).record()) is not None:
+                    yield after_table(name), True
             tuners = {tuner: registry.tuner_info(tuner) for tuner in self.benchmark.tuners_of(entry)}
             for finding in check.budget(workload, self.limits(entry), tuners):
                 # The report counts the random points itself, in what really was tried.
@@ -116,20 +128,52 @@ class Plan:
 
     # --- tasks ---------------------------------------------------------------------------------------------------
 
-    def tasks(self, todo: Sequence[RunId], folder: Path) -> list[Task]:
-        """Runs in order; the tasks off the budget after the first round, so that a first answer comes soon."""
-        runs = [RunTask(**self._about(run.workload, run.tuner, run.seed), **self._search(run)) for run in todo]
+    def proofs(self, known: Mapping[str, Mapping[str, Any]]) -> list[Task]:
+        """Have proved that workloads still do what they did, before anything is added to their results.
+
+        Args:
+            known: the record of each workload that has one.
+        """
+        return [self._fingerprint(name, known[name]) for name in self.workloads if name in known and self.trains]
+
+    def _fingerprint(self, name: str, known: Mapping[str, Any] | None, seed: int = 1) -> Task:
+        return FingerprintTask(**self._about(name, "", seed), timeout=self._patience, known=known)
+
+    @property
+    def _patience(self) -> float | None:
+        return None if self.benchmark.trial_timeout is None else PATIENCE * self.benchmark.trial_timeout
+
+    def tasks(self, todo: Sequence[RunId], folder: Path, known: Collection[str] = ()) -> list[Task]:
+        """Runs in order, each workload's fingerprint before its first; the tasks off the budget after the first round,
+        so that a first answer comes soon.
+
+        Args:
+            known: workloads whose fingerprints are proved, or need no proof.
+        """
+        runs: list[Task] = []
+        told = set(known if self.trains else self.workloads)
+        for name, table in self.replayed.items() if todo else ():
+            made = recorded(table.definition.get("fingerprint"))
+            if made is not None and "data" in made.exact:
+                runs.append(self._fingerprint(name, made.record(), todo[0].seed))
+        for run in todo:
+            if run.workload not in told:
+                told.add(run.workload)
+                runs.append(self._fingerprint(run.workload, None, run.seed))
+            runs.append(self._run_task(run))
         first = [task for task in runs if task.seed == todo[0].seed]
         extra = [task for name in self.workloads for task in self._off_budget(name, folder)] if self.trains else []
         return [*first, *extra, *runs[len(first) :]]
+
+    def _run_task(self, run: RunId) -> Task:
+        return RunTask(**self._about(run.workload, run.tuner, run.seed), **self._search(run))
 
     def _off_budget(self, name: str, folder: Path) -> Iterator[Task]:
         about, repeats = self._about(name, "", 1), self.benchmark.noise_repeats
         held = len(journal.read(folder / layout.noise_path(name)).of_kind("retraining"))
         if held < repeats:
             yield NoiseTask(**about, **self._search(RunId(name, "", 1)), repeats=repeats)
-        timeout = self.benchmark.trial_timeout
-        about["timeout"] = None if timeout is None else PATIENCE * timeout
+        about["timeout"] = self._patience
         if not (folder / layout.check_path(name)).exists():
             yield CheckTask(**about)
         if self.benchmark.stock_clock and not (folder / layout.stock_clock_path(name)).exists():
@@ -161,11 +205,12 @@ class Plan:
         }
 
 
-def plan_of(benchmark: Benchmark, source: str = "") -> Plan:
+def plan_of(benchmark: Benchmark, source: str = "", here: Mapping[str, Workload] | None = None) -> Plan:
     """Find everything that a benchmark names.
 
     Args:
         source: where the definition comes from, for errors; empty: its name.
+        here: workloads that only this process has, by name.
 
     Raises:
         UserError: no such workload, tuner or table, or they do not go together.
@@ -174,7 +219,8 @@ def plan_of(benchmark: Benchmark, source: str = "") -> Plan:
     workloads, replayed = {}, {}
     for entry in benchmark.workloads:
         place = f"{where}, workload {entry.name!r}"
-        workload = workloads[entry.name] = registry.make_workload(entry.name, entry.options, place)
+        workload = (here or {}).get(entry.name) or registry.make_workload(entry.name, entry.options, place)
+        workloads[entry.name] = workload
         for tuner in benchmark.tuners_of(entry):
             registry.check_tuner(tuner, workload, place)
             options = benchmark.tuner_options.get(tuner)
@@ -192,13 +238,23 @@ def plan_of(benchmark: Benchmark, source: str = "") -> Plan:
     return Plan(benchmark, workloads, replayed, tuple(RunId(*run) for run in expand(benchmark)))
 
 
-def _difference(folder: Path, run: RunId, key: str, was: Any, now: Any) -> str:
+def after_table(name: str) -> str:
+    """What is said of a workload that is not what its table shows."""
+    return f"{name}: its code or data changed after its table was made; the replay shows the workload as it was"
+
+
+def another(folder: Path, what: str) -> UserError:
+    """Why nothing can be added to the results in a folder."""
+    return UserError(
+        f"{folder}: holds results of another definition: {what}; "
+        "use --fresh to discard them, or --out for another folder"
+    )
+
+
+def _difference(run: RunId, key: str, was: Any, now: Any) -> str:
     if isinstance(was, dict) and isinstance(now, dict):
         name = next(name for name in {**was, **now} if was.get(name) != now.get(name))
         key, was, now = f"{key}: {name}", was.get(name), now.get(name)
-    if key == "workload":
+    if key == "settings":
         key, was, now = "the workload's code or data", str(was)[:8], str(now)[:8]
-    return (
-        f"{folder}: holds results of another definition: {run} had {key} = {was}, now {now}; "
-        "use --fresh to discard them, or --out for another folder"
-    )
+    return f"{run} had {key} = {was}, now {now}"

@@ -19,14 +19,14 @@ from hptune_bench import registry
 from hptune_bench.core.environment import TRAINING_PACKAGES, environment, versions
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.files import write_atomic
-from hptune_bench.core.fingerprint import fingerprint
+from hptune_bench.core.fingerprint import declared, differ
 from hptune_bench.core.protocols import Workload
 from hptune_bench.core.space import Float
 from hptune_bench.execution.executors.base import Died, Done, Executor, Made, Said, Stopping, Task, Workplace
 from hptune_bench.execution.executors.local import LocalExecutor
 from hptune_bench.execution.interrupts import Interrupts
-from hptune_bench.execution.tasks import CellsTask, found_space
-from hptune_bench.store.layout import LOGS
+from hptune_bench.execution.tasks import CellsTask, FingerprintTask, found_space
+from hptune_bench.store.layout import LOGS, fingerprint_path
 from hptune_bench.store.lock import locked
 from hptune_bench.tabular import shards
 from hptune_bench.tabular.grid import levels_of
@@ -121,12 +121,16 @@ class Tabulation:
         Raises:
             UserError: the folder holds another table, cannot be written, or a configuration cannot be trained.
         """
-        definition = self._definition()
-        key = hashlib.sha256(json.dumps(definition, sort_keys=True, default=str).encode()).hexdigest()
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self._parts):
             if fresh:
                 self._discard()
+            fingerprint = self._fingerprint()
+            if fingerprint is None:
+                return False
+            definition = self._definition(fingerprint)
+            exact = {**definition, "fingerprint": {**fingerprint, "losses": []}}  # which processors round differently
+            key = hashlib.sha256(json.dumps(exact, sort_keys=True, default=str).encode()).hexdigest()
             if self._finished(definition, key):
                 self.progress.note(f"{self._path} is there already, made by the same definition")
             elif not self._make(definition, key):
@@ -147,7 +151,17 @@ class Tabulation:
 
     # --- what there is -----------------------------------------------------------------------------------------------
 
-    def _definition(self) -> dict[str, Any]:
+    def _fingerprint(self) -> dict[str, Any] | None:
+        """What the workload does, found by a worker where anything is trained; None where that was interrupted."""
+        if self.trainer == "fake":
+            return declared(self._made).record()
+        path = self._parts / Path(fingerprint_path(self.workload)).name
+        path.unlink(missing_ok=True)
+        space = found_space(self._made, self.options)
+        self._work([FingerprintTask(workload=self.workload, options=dict(self.options), space=space)])
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def _definition(self, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
         """What every number of the table depends on: parts of equal definitions belong together."""
         trains = self.trainer != "fake"
         return {
@@ -156,7 +170,7 @@ class Tabulation:
             "levels": {name: list(values) for name, values in self.levels.items()},
             "data_replicates": self.data_replicates,
             "training_replicates": self.training_replicates,
-            "fingerprint": fingerprint(self._made, with_data=trains),
+            "fingerprint": fingerprint,
             "versions": versions(TRAINING_PACKAGES) if trains else {},
         }
 
@@ -170,7 +184,8 @@ class Tabulation:
         if self._path.exists():
             held = read_table(self._path).definition
             for name, value in definition.items():
-                if held.get(name) != json.loads(json.dumps(value, default=str)):
+                differs = held.get(name) != json.loads(json.dumps(value, default=str))
+                if differ(held.get(name), value) is not None if name == "fingerprint" else differs:
                     raise UserError(f"{self._path}: is a table of another definition ({name} differs); {remedy}")
             return True
         begun = self._parts / "definition.json"
@@ -217,8 +232,12 @@ class Tabulation:
     # --- the work ----------------------------------------------------------------------------------------------------
 
     def _train(self, todo: Sequence[Part], key: str) -> bool:
+        calm = self._work([self._task(part, key) for part in todo])
+        return calm or all(self._read(part, key) for part in todo)
+
+    def _work(self, tasks: Sequence[Task]) -> bool:
+        """Have tasks done; whether no interrupt came."""
         executor = self.executor(Workplace(self._parts, self.workers))
-        tasks = [self._task(part, key) for part in todo]
         with Interrupts(executor.stop) as interrupts, contextlib.closing(executor.run(tasks)) as events:
             for event in events:
                 if isinstance(event, Stopping):
@@ -227,12 +246,12 @@ class Tabulation:
                     self.progress.trained()
                 elif isinstance(event, Made):
                     self._keep(event)
-                elif isinstance(event, Done) and event.status == "error":
+                elif isinstance(event, Done) and event.status in ("error", "refused"):
                     raise UserError(f"table: {event.reason}; {REMEDY}")
                 elif isinstance(event, Died):
                     self._died(event.task)
                     executor.again(event.task)
-        return not interrupts.count or all(self._read(part, key) for part in todo)
+        return not interrupts.count
 
     def _task(self, part: Part, key: str) -> Task:
         return CellsTask(
@@ -256,9 +275,9 @@ class Tabulation:
             raise UserError(f"table: {path}: cannot be written ({error.strerror}); {REMEDY}") from None
 
     def _died(self, task: Task) -> None:
-        assert isinstance(task, CellsTask)
-        self._deaths[task.file] += 1
-        if self._deaths[task.file] >= MAX_DEATHS:
+        part = task.file if isinstance(task, CellsTask) else task.kind
+        self._deaths[part] += 1
+        if self._deaths[part] >= MAX_DEATHS:
             logs = self._parts / LOGS
             raise UserError(f"table: workers died {MAX_DEATHS} times in one part (see {logs}); {REMEDY}")
         self.progress.note("a worker died; its part is begun again")

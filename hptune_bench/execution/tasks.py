@@ -1,4 +1,4 @@
-"""The kinds of task: a run, the noise floor, the check, the stock clock, the best model, a part of a table."""
+"""The kinds of task: a run, the noise floor, a fingerprint, the check, the stock clock, a model, a part of a table."""
 
 from __future__ import annotations
 
@@ -63,6 +63,18 @@ class NoiseTask(RunTask):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FingerprintTask(WorkloadTask):
+    """What the workload does.
+
+    Attributes:
+        known: the record of what it did before, which it must still do; None: there is none.
+    """
+
+    kind: ClassVar[str] = "fingerprint"
+    known: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckTask(WorkloadTask):
     """What can be found wrong with a workload without training."""
 
@@ -100,7 +112,9 @@ class CellsTask(WorkloadTask):
     file: str
 
 
-KINDS = {kind.kind: kind for kind in (RunTask, NoiseTask, CheckTask, StockClockTask, ModelTask, CellsTask)}
+KINDS = {
+    kind.kind: kind for kind in (RunTask, NoiseTask, FingerprintTask, CheckTask, StockClockTask, ModelTask, CellsTask)
+}
 
 
 def task_of(message: Mapping[str, Any]) -> WorkloadTask:

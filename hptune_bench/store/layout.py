@@ -46,6 +46,11 @@ def stock_clock_path(workload: str) -> str:
     return f"{STOCK_CLOCK}/{workload}.json"
 
 
+def fingerprint_path(workload: str) -> str:
+    """What a workload did when its first run began, see ``core.fingerprint``."""
+    return f"fingerprints/{workload}.json"
+
+
 def check_path(workload: str) -> str:
     """The findings of the check of a workload, relative to the results folder."""
     return f"checks/{workload}.json"

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from hptune_bench.core.errors import UserError
+from hptune_bench.core.fingerprint import same
 from hptune_bench.store.columns import EPOCHS, RUNS, STOCK_CLOCK, Column
 from hptune_bench.store.csv import armed
 from hptune_bench.store.layout import MANIFEST
@@ -185,7 +186,7 @@ def took(manifest: dict[str, Any]) -> float | None:
 
 def _same_workloads(first: Results, other: Results, known: dict[str, Any]) -> None:
     for name, about in (other.manifest.get("workloads") or {}).items():
-        if name in known and known[name].get("fingerprint") != about.get("fingerprint"):
+        if name in known and not same(known[name], about):
             raise UserError(
                 f"{other.path}: workload {name!r} is defined differently from the one in {first.path}; "
                 "report on them one by one"

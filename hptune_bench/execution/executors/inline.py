@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
+from hptune_bench.core.protocols import Workload
 from hptune_bench.execution.executors.base import Event, Stopping, Task, Workplace, event_of
 from hptune_bench.execution.perform import Desk, Kept, perform
 
@@ -17,9 +18,10 @@ from hptune_bench.execution.perform import Desk, Kept, perform
 class InlineExecutor:
     """See ``base.Executor``. What a task says is passed on when it has ended."""
 
-    def __init__(self, place: Workplace) -> None:
+    def __init__(self, place: Workplace, here: Mapping[str, Workload] | None = None) -> None:
+        """``here``: workloads that only this process has, by name."""
         self._said: list[Mapping[str, Any]] = []
-        self._desk = Desk(Kept(), place.folder.resolve(), self._said.append, lambda: self._stopping, alone=True)
+        self._desk = Desk(Kept(here), place.folder.resolve(), self._said.append, lambda: self._stopping, alone=True)
         self._queue: deque[Task] = deque()
         self._stopping = False
 

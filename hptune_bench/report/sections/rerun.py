@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hptune_bench.core import text
+from hptune_bench.core import fingerprint, text
 from hptune_bench.report.blocks import Block, Code, Column, Prose, table
 from hptune_bench.report.context import Context, Section
 from hptune_bench.store.results import took
@@ -27,7 +27,7 @@ def _machine(ctx: Context) -> Iterable[Block]:
         rows.append((f"{name}: rows", sizes or "unknown"))
         rows.append((f"{name}: trainer", f"{about.get('trainer', '?')}, engine {about.get('engine', '?')}{note}"))
         rows.append((f"{name}: budget of a run", _budget(about)))
-        rows.append((f"{name}: fingerprint", str(about.get("fingerprint", ""))[:16]))
+        rows.append((f"{name}: fingerprint", fingerprint.short(about.get("fingerprint"))))
     columns = [Column("What", lambda row: text.clean(row[0])), Column("Value", lambda row: text.clean(row[1]))]
     yield table("environment", "Machine and versions", columns, rows, text_columns=2)
 

@@ -5,11 +5,12 @@ Importing this module does not import TensorFlow; importing a user's file usuall
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -49,9 +50,26 @@ def workload_of(name: str, options: Mapping[str, Any], space: Space | None = Non
         return found
     from hptune_bench.workloads.own.assembly import from_module
 
-    code = hashlib.sha256(path.read_bytes()).hexdigest()
-    own: Any = from_module(name, found, module, rest, {**options, "code": code}, source, space)
+    own: Any = from_module(name, found, module, rest, options, source, space)
     return own
+
+
+@contextlib.contextmanager
+def beside(source: Any) -> Iterator[None]:
+    """Within it, modules beside the file of ``file.py:object`` can be imported, also late, by what is called.
+
+    Other sources change nothing, and nothing stays changed afterwards.
+    """
+    match = OWN_NAME.fullmatch(source) if isinstance(source, str) else None
+    folder = None if match is None else str(Path(match["file"]).resolve().parent)
+    if folder is None or folder in sys.path:
+        yield
+        return
+    sys.path.append(folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
 
 
 def import_file(path: Path) -> ModuleType:
@@ -71,22 +89,22 @@ def import_file(path: Path) -> ModuleType:
 def import_again(module: ModuleType) -> ModuleType:
     """A second copy of a user's module, made by running its file again, as another process does."""
     assert module.__file__ is not None
-    return _executed(Path(module.__file__), f"{module.__name__}_again")
+    again = _executed(Path(module.__file__), f"{module.__name__}_again")
+    del sys.modules[again.__name__]
+    return again
 
 
 def _executed(path: Path, name: str) -> ModuleType:
     from hptune_bench.core.tensorflow import import_quietly
 
     import_quietly()
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.append(folder)
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    executed = attempt(functools.partial(spec.loader.exec_module, module))
+    with beside(f"{path}:{USUAL}"):
+        executed = attempt(functools.partial(spec.loader.exec_module, module))
     if isinstance(executed, Failure):
         del sys.modules[name]
         if isinstance(executed.error, UserError):

@@ -12,20 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.commands import launch, write_benchmark
 from support.toy import ToyWorkload
 
 import hptune_bench
 from hptune_bench import registry
+from hptune_bench.benchmark import read_benchmark
+from hptune_bench.core.errors import UserError
 from hptune_bench.core.fingerprint import (
     Difference,
     Fingerprint,
     declared,
     differ,
     recorded,
+    same,
     settings,
     settings_digest,
 )
 from hptune_bench.core.space import Float, Space
+from hptune_bench.execution.plan import plan_of
 
 OWN = """
 import keras
@@ -289,3 +294,82 @@ def test_a_model_that_seeds_nothing_is_not_compared() -> None:
     assert None in one.losses
     assert one.difference(two) is None
     assert behaviour(Failing()).difference(one) is not None
+
+
+# --- campaigns -----------------------------------------------------------------------------------------------------
+
+CAMPAIGN = """
+name = "own"
+seeds = 1
+tuners = ["random_search"]
+noise_repeats = 0
+stock_clock = false
+workloads = [{ name = "model.py:build_model", budget = { trials = 2 } }]
+"""
+
+
+def test_a_workload_that_changed_is_refused_and_a_comment_is_not(tmp_path: Path) -> None:
+    """Through the command line and its workers; results of a form without fingerprints are gone on with."""
+    for file, text in {"model": OWN, "helpers": HELPERS, "late": "SHIFT = 1\n"}.items():
+        (tmp_path / f"{file}.py").write_text(text, encoding="utf-8")
+    (tmp_path / "b.toml").write_text(CAMPAIGN, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(Path(hptune_bench.__file__).parents[1])}
+    more: dict[str, Any] = {"cwd": tmp_path, "env": environment}
+
+    def go(seeds: int, expect: int = 0) -> str:
+        done = launch("run", "b.toml", "--out", "out", "--no-report", "--seeds", seeds, expect=expect, **more)
+        return done.stderr
+
+    go(1)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
+    held = json.loads((tmp_path / "out" / "fingerprints" / "model.json").read_text(encoding="utf-8"))
+    assert manifest["workloads"]["model"]["fingerprint"] == held
+    (tmp_path / "model.py").write_text("# a comment\n" + OWN, encoding="utf-8")
+    go(2)
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and "logs" not in path.parts]
+    before = {path: path.read_bytes() for path in files}
+    (tmp_path / "late.py").write_text("SHIFT = 2\n", encoding="utf-8")
+    error = go(3, expect=2)
+    assert "holds results of another definition: model had the workload's code or data = " in error
+    assert {path: path.read_bytes() for path in files} == before
+
+
+def test_headers_of_the_old_form_are_told_by_the_settings_of_their_manifest(tmp_path: Path) -> None:
+    plan = plan_of(read_benchmark(write_benchmark(tmp_path / "b.toml")))
+    run = plan.runs[0]
+    definition = dict(plan.definition(run.workload, run.tuner))
+    del definition["settings"]
+    header = {"definition": json.loads(json.dumps({**definition, "workload": "0" * 64}))}
+    about = json.loads(json.dumps(settings(plan.workloads[run.workload])))
+    plan.check_same(tmp_path, run, header, {run.workload: about})
+    plan.check_same(tmp_path, run, header, {})
+    with pytest.raises(UserError, match="the workload's code or data"):
+        plan.check_same(tmp_path, run, header, {run.workload: {**about, "full_epochs": 7}})
+
+
+def test_manifests_of_two_forms_are_compared_by_settings() -> None:
+    about = settings(registry.make_workload("wine", {}))
+    old, new = {**about, "fingerprint": "0" * 64}, {**about, "fingerprint": ONE.record()}
+    assert same(old, new)
+    assert same(new, {**new, "title": "words"})
+    assert not same(old, {**new, "full_epochs": 7})
+    assert not same(old, {**old, "fingerprint": "1" * 64})
+    assert not same(new, {**new, "fingerprint": {**ONE.record(), "data": "c" * 64}})
+
+
+def test_nothing_stays_behind_when_a_users_file_has_been_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file, text in {"model": OWN, "helpers": HELPERS, "late": "SHIFT = 1\n"}.items():
+        (tmp_path / f"{file}.py").write_text(text, encoding="utf-8")
+    before = list(sys.path)
+    name = f"{tmp_path / 'model.py'}:build_model"
+    workload = registry.make_workload(name, {})
+    assert sys.path == before
+    monkeypatch.delitem(sys.modules, "late")
+    data = workload.load(1)
+    with registry.importing(name, {}):
+        workload.build(workload.untuned, data)
+    assert sys.path == before
+    monkeypatch.delitem(sys.modules, "late")
+    monkeypatch.delitem(sys.modules, "helpers")

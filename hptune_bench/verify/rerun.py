@@ -109,7 +109,9 @@ def rerun(folder: Path, campaign: Results, runs: Iterable[RunId]) -> Iterator[tu
                 header={"definition": definition},
                 store=MemoryStore(),
             )
-            yield _ask(setup, contents, benchmark.tuner_options.get(run.tuner, {})), _train(setup, contents)
+            with registry.importing(run.workload, entries[run.workload].options):
+                trained = _train(setup, contents)
+            yield _ask(setup, contents, benchmark.tuner_options.get(run.tuner, {})), trained
 
 
 def saved_models(folder: Path, campaign: Results) -> Iterator[Check]:
@@ -131,8 +133,9 @@ def saved_models(folder: Path, campaign: Results) -> Iterator[Check]:
         if not best.get("file") or not path.exists():
             continue
         workload = registry.make_workload(entry.name, entry.options)
-        data = workload.load(seeds.data_seed(workload.family, int(best["seed"])))
-        prepared = workload.prepare(best["configuration"], data)
+        with registry.importing(entry.name, entry.options):
+            data = workload.load(seeds.data_seed(workload.family, int(best["seed"])))
+            prepared = workload.prepare(best["configuration"], data)
         name = f"{entry.name}: best model"
         model = attempt(functools.partial(keras.models.load_model, path, safe_mode=True))
         if isinstance(model, Failure):

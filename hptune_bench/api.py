@@ -14,6 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hptune_bench.store import layout
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -73,7 +75,7 @@ class ComparisonResult:
     @property
     def figures(self) -> tuple[Path, ...]:
         """The figures of the report."""
-        return tuple(sorted((self.folder / "plots").glob("*.png")))
+        return tuple(sorted((self.folder / layout.PLOTS).glob("*.png")))
 
     def __str__(self) -> str:
         lines = [f"- {text}" for text in self.verdict]
@@ -86,7 +88,7 @@ class ComparisonResult:
         table = self.table.to_html(index=False, float_format="{:.4g}".format, border=0)
         pictures = [base64.b64encode(path.read_bytes()).decode() for path in self._first_figures()]
         figures = "".join(f'<img style="max-width: 100%" src="data:image/png;base64,{each}">' for each in pictures)
-        where = html.escape(str(self.folder / "report.html"))
+        where = html.escape(str(self.folder / layout.PAGE))
         return f"<ul>{verdict}</ul>{warned}{table}{figures}<p>The whole report: <code>{where}</code></p>"
 
     def _first_figures(self) -> Sequence[Path]:

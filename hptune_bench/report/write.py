@@ -16,6 +16,7 @@ from hptune_bench.report import markup, page
 from hptune_bench.report.blocks import Block, Figure, Part, Table
 from hptune_bench.report.context import Context, build, context
 from hptune_bench.report.plots import canvas
+from hptune_bench.store import layout
 from hptune_bench.store.csv import disarmed
 from hptune_bench.store.results import Results, merge
 
@@ -32,12 +33,12 @@ def write(campaigns: Sequence[Results], out: Path, quick: bool) -> Path:
     for block in _blocks(parts):
         if isinstance(block, Figure):
             png, svgs[block.name] = canvas.render(block.draw)
-            write_atomic(out / "plots" / f"{block.name}.png", png)
-            write_atomic(out / "plots" / f"{block.name}.svg", svgs[block.name])
-            write_atomic(out / "plots" / f"{block.name}.csv", csv(block.data))
+            write_atomic(out / layout.PLOTS / f"{block.name}.png", png)
+            write_atomic(out / layout.PLOTS / f"{block.name}.svg", svgs[block.name])
+            write_atomic(out / layout.PLOTS / f"{block.name}.csv", csv(block.data))
         elif isinstance(block, Table):
-            write_atomic(out / "tables" / f"{block.name}.md", markup.markdown_table(block) + "\n")
-            write_atomic(out / "tables" / f"{block.name}.csv", csv(to_frame(block)))
+            write_atomic(out / layout.TABLES / f"{block.name}.md", markup.markdown_table(block) + "\n")
+            write_atomic(out / layout.TABLES / f"{block.name}.csv", csv(to_frame(block)))
     shown = page.Page(
         title=text.clean(ctx.analysis.title or ctx.analysis.name),
         lead=_lead(ctx),
@@ -45,8 +46,8 @@ def write(campaigns: Sequence[Results], out: Path, quick: bool) -> Path:
         svgs=svgs,
         styles=ctx.styles,
     )
-    write_atomic(out / "report.html", page.to_html(shown))
-    report = out / "report.md"
+    write_atomic(out / layout.PAGE, page.to_html(shown))
+    report = out / layout.REPORT
     write_atomic(report, page.to_markdown(shown))
     return report
 

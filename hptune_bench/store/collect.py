@@ -34,8 +34,8 @@ def collect(
     workloads: Mapping[str, Measures],
     stock: Container[str] = (),
     out: Path | None = None,
-) -> list[str]:
-    """Rebuild ``runs.csv``, ``trials.csv``, ``epochs.csv``, ``noise.csv`` and ``stock_clock.csv``; returns their names.
+) -> None:
+    """Rebuild ``runs.csv``, ``trials.csv``, ``epochs.csv``, ``noise.csv`` and ``stock_clock.csv``.
 
     Args:
         stock: tuners of which can be said where stock KerasTuner would have stopped (``TunerInfo.stock``).
@@ -63,7 +63,6 @@ def collect(
             measured = folder / stock_clock_path(name)
             if measured.exists():
                 csvs["stock_clock.csv"].add(_clock(measured))
-        written = []
         for name, csv in csvs.items():
             if csv.empty:
                 (out / name).unlink(missing_ok=True)
@@ -72,8 +71,6 @@ def collect(
                 text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
                 csv.write(text)
                 text.detach()  # flushes, and leaves the stream open
-            written.append(name)
-    return written
 
 
 def _check_history(path: Path, contents: Contents, workload: Measures) -> None:

@@ -7,8 +7,8 @@ import json
 
 import pandas as pd
 import pytest
+from support.commands import launch
 from support.misbehaving import installed
-from test_campaign import call
 
 from hptune_bench.analysis import analyse
 from hptune_bench.report import write_report
@@ -58,8 +58,8 @@ def made(tmp_path_factory):
     environment = installed(folder / "site", ENTRY_POINTS)
     (folder / "site/plugin.py").write_text(PLUGIN, encoding="utf-8")
     (folder / "b.toml").write_text(BENCHMARK, encoding="utf-8")
-    call("run", folder / "b.toml", "--out", folder / "out", "--workers", 1, "--no-report", env=environment)
-    listed = call("list", "tuners", env={**environment, "COLUMNS": "200"}).stdout
+    launch("run", folder / "b.toml", "--out", folder / "out", "--workers", 1, "--no-report", env=environment)
+    listed = launch("list", "tuners", env={**environment, "COLUMNS": "200"}).stdout
     return folder / "out", listed
 
 

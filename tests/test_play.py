@@ -21,7 +21,7 @@ from hptune_bench.play import game as games
 from hptune_bench.play.game import Place, play
 from hptune_bench.play.person import text_plot
 from hptune_bench.training.fake import FakeTrainer
-from hptune_bench.training.replay import TableTrainer
+from hptune_bench.training.table import TableTrainer
 from hptune_bench.tuners.expert import ExpertLog, Log, Request, read_log
 
 OPPONENTS = ("untuned", "manual_sweep", "manual_grid")

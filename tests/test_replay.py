@@ -29,7 +29,7 @@ from hptune_bench.tabular.parquet import read_table, write_table
 from hptune_bench.tabular.table import CurveTable, selected
 from hptune_bench.training import make_trainer
 from hptune_bench.training.fake import FakeTrainer
-from hptune_bench.training.replay import TableTrainer, fitting
+from hptune_bench.training.table import TableTrainer, fitting
 from hptune_bench.tuners import built_in
 from hptune_bench.workloads.linear_regression import LinearRegression
 

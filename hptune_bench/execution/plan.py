@@ -32,7 +32,7 @@ from hptune_bench.store import journal, layout
 from hptune_bench.store.layout import RunId
 from hptune_bench.tabular.parquet import find_table, read_table
 from hptune_bench.tabular.table import digest
-from hptune_bench.training.replay import fitting
+from hptune_bench.training.table import fitting
 
 PATIENCE = 100
 """Trial timeouts after which a task is killed that trains no trial: a check, or the measurement of stock Keras."""

@@ -20,7 +20,7 @@ from hptune_bench.store.layout import RunId
 from hptune_bench.store.runstore import MemoryStore
 from hptune_bench.tabular.parquet import find_table, read_table
 from hptune_bench.tabular.table import digest
-from hptune_bench.training.replay import TableTrainer, fitting
+from hptune_bench.training.table import TableTrainer, fitting
 from hptune_bench.tuners.expert import Log
 
 BUDGETS: Mapping[str, str] = {"linear_regression": "20trainings", "review_sentiment": "30trainings"}

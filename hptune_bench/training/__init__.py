@@ -1,7 +1,7 @@
 """Trainers: one job in, one outcome out.
 
-Each module of this package that holds a trainer has a function ``trainer(workload)``, so that asking for one trainer
-imports nothing of the others.
+Each trainer is a module with its name and a function ``trainer(workload)``, so that asking for one imports nothing of
+the others.
 """
 
 from __future__ import annotations
@@ -30,6 +30,6 @@ def make_trainer(name: str, workload: Workload, table: Path | None = None) -> Tr
         UserError: there is no trainer of that name, or no table that fits the workload.
     """
     require_trainer(name)
-    make = importlib.import_module(f"hptune_bench.training.{'replay' if name == 'table' else name}").trainer
-    trainer: Trainer = make(workload, table) if name == "table" else make(workload)
+    module = importlib.import_module(f"hptune_bench.training.{name}")
+    trainer: Trainer = module.trainer(workload, *(() if table is None else (table,)))
     return trainer

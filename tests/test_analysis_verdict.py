@@ -475,7 +475,7 @@ def test_a_campaign_read_from_its_csv_files_gives_the_same_analysis(tmp_path: Pa
 def test_a_range_of_few_values_has_no_edge(high: int, warned: bool) -> None:
     runs = pd.DataFrame({"tuner": ["random_search"] * 6, "best_trial": [1.0] * 6, "hp:layers": [1] * 6})
     space = [{"kind": "Int", "name": "layers", "low": 1, "high": high, "step": 1, "log": False}]
-    records: Any = SimpleNamespace(runs=runs, about={"space": space})
+    records: Any = SimpleNamespace(runs=runs, searches=["random_search"], about={"space": space})
     found = [text for _, text, _ in traps._edges(records)]
     assert bool(found) == warned
     assert all("select layers at its low end (1)" in text for text in found)

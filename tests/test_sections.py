@@ -15,7 +15,6 @@ from support.synthetic_campaign import synthetic_campaign
 
 import hptune_bench
 from hptune_bench import analysis, report
-from hptune_bench.analysis.statistic import every_statistic
 from hptune_bench.casestudy import effort
 from hptune_bench.casestudy import sections as of_the_post
 from hptune_bench.report import context, write_report
@@ -83,11 +82,9 @@ def test_a_statistic_with_table_and_plot_is_two_files(tmp_path: Path, monkeypatc
         (folder / "longest.py").write_text(source, encoding="utf-8")
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
     campaign = synthetic_campaign(seeds=1, workloads=("linear_regression",), epochs=False, noise=False)
-    every_statistic.cache_clear()
     try:
         write_report([campaign], tmp_path / "out", quick=True)
     finally:
-        every_statistic.cache_clear()
         for package in (analysis, of_all):
             sys.modules.pop(f"{package.__name__}.longest", None)
             vars(package).pop("longest", None)

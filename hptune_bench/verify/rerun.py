@@ -110,8 +110,9 @@ def rerun(folder: Path, campaign: Results, runs: Iterable[RunId]) -> Iterator[tu
                 store=MemoryStore(),
             )
             with registry.importing(run.workload, entries[run.workload].options):
+                asked = _ask(setup, contents, benchmark.tuner_options.get(run.tuner, {}))
                 trained = _train(setup, contents)
-            yield _ask(setup, contents, benchmark.tuner_options.get(run.tuner, {})), trained
+            yield asked, trained
 
 
 def saved_models(folder: Path, campaign: Results) -> Iterator[Check]:

@@ -326,7 +326,7 @@ def test_a_workload_that_changed_is_refused_and_a_comment_is_not(tmp_path: Path)
     assert manifest["workloads"]["model"]["fingerprint"] == held
     (tmp_path / "model.py").write_text("# a comment\n" + OWN, encoding="utf-8")
     go(2)
-    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and "logs" not in path.parts]
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and not {"logs", ".lock"} & {*path.parts}]
     before = {path: path.read_bytes() for path in files}
     (tmp_path / "late.py").write_text("SHIFT = 2\n", encoding="utf-8")
     error = go(3, expect=2)

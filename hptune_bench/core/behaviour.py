@@ -92,8 +92,9 @@ def described_model(model: Any) -> str:
         parts.append(None if isinstance(config, Failure) else _without_places(config))
     if parts[0] is None:
         parts[0] = [type(layer).__name__ for layer in model.layers]
-    # Held by Keras' optimizers, and shown by no configuration.
-    spared = sorted(map(str, getattr(model.optimizer, "_exclude_from_weight_decay_patterns", None) or ()))
+    # Which weights decay is shown by no configuration, and too slowly by first losses: biases start at zero.
+    decays = getattr(model.optimizer, "_use_weight_decay", lambda variable: True)
+    spared = [not decays(variable) for variable in model.trainable_variables]
     return _AUTOMATIC.sub("", json.dumps([type(model).__name__, *parts, spared], default=str, sort_keys=True))
 
 

@@ -78,7 +78,7 @@ def levels_of(column: pd.Series, spec: Mapping[str, Any], untuned: object) -> tu
         place = np.clip(np.searchsorted(lows, numbers, side="right") - 1, 0, len(names) - 1)
         copied = _number(untuned)
         marks = (lows <= copied) & ((copied < highs) | ((copied == high) & (highs == high)))
-    edge = (np.asarray(lows) <= low * (1 + 1e-9)) | (np.asarray(highs) >= high * (1 - 1e-9))
+    edge = (np.asarray(lows) <= low + 1e-9 * abs(low)) | (np.asarray(highs) >= high - 1e-9 * abs(high))
     table = pd.DataFrame({"level": names, "low": lows, "high": highs, "untuned": marks, "edge": edge})
     return table, pd.Series(np.array(names, dtype=object)[place], index=column.index)
 

@@ -124,7 +124,8 @@ class Float:
         if self.step is None:
             return None
         values, value = [], self.low
-        while value <= self.high * (1 + 1e-12):
+        top = self.high + 1e-12 * max(abs(self.low), abs(self.high))
+        while value <= top:
             values.append(float(value))
             value = value * self.step if self.log else self.low + self.step * len(values)
         return tuple(values)
@@ -140,7 +141,7 @@ class Float:
         return (
             isinstance(value, int | float)
             and not isinstance(value, bool)
-            and self.low * (1 - 1e-9) <= value <= self.high * (1 + 1e-9)
+            and self.low - 1e-9 * abs(self.low) <= value <= self.high + 1e-9 * abs(self.high)
         )
 
 

@@ -48,6 +48,8 @@ def search_spaces(console: Console, workloads: Mapping[str, Workload]) -> None:
             picked = ", ".join(map(shown, workload.hand_picked.get(hp.name, ())))
             table.add_row(hp.name, describe(hp), shown(workload.untuned.get(hp.name, "")), picked)
         console.print(table)
+        for line in getattr(workload, "told", ()):
+            console.print(Text(clean(line)), soft_wrap=True)
 
 
 def standing(console: Console, results: Results) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 
 from hptune_bench.core.errors import Failure, UserError, attempt
 from hptune_bench.core.names import nearest
-from hptune_bench.core.protocols import Data
+from hptune_bench.core.protocols import Data, Split
 from hptune_bench.core.space import Space
 from hptune_bench.workloads.own.data import SPLITS, data_of, read_csv, splits
+from hptune_bench.workloads.own.found import Found, rows_of
 from hptune_bench.workloads.own.loader import failure, import_again
 from hptune_bench.workloads.own.settings import Settings
 from hptune_bench.workloads.own.workload import OwnWorkload
@@ -46,9 +47,11 @@ def from_module(
     if "epochs" in options:
         settings = replace(settings, epochs=options["epochs"])
     file = str(module.__file__ and Path(module.__file__).name)
-    own = assembled(name, found, _loader(module, options, file), settings, described, where, space)
+    loader, told = _loader(module, options, file)
+    own = assembled(name, found, loader, settings, described, where, space)
     # A copy loses what is cached: it takes the space along.
-    return replace(own, discovered=own.space, reloaded=lambda seed: _loader(import_again(module), options, file)(seed))
+    again = lambda seed: _loader(import_again(module), options, file)[0](seed)  # noqa: E731
+    return replace(own, discovered=own.space, reloaded=again, told=(told,))
 
 
 def assembled(
@@ -85,19 +88,27 @@ def fixed_loader(parts: Mapping[str, Any], where: str) -> Callable[[int], Data]:
     return lambda seed: data_of(held, seed)
 
 
-def _loader(module: ModuleType, options: Mapping[str, Any], file: str) -> Callable[[int], Data]:
+def _loader(module: ModuleType, options: Mapping[str, Any], file: str) -> tuple[Callable[[int], Data], str]:
+    """What gives the splits of a data seed, and one line on what was taken for them."""
     if ("data" in options) != ("target" in options):
         raise UserError(f"{file}: data and target belong together; give the CSV file and the column to predict")
     if "data" in options:
-        held = {"train": read_csv(Path(options["data"]), options["target"], file)}
-        return lambda seed: data_of(held, seed)
+        rows = read_csv(Path(options["data"]), options["target"], file)
+        return _fixed({"train": rows}, Found(names={"train": str(options["data"])}))
     load = getattr(module, "load", None)
     if callable(load):
-        return lambda seed: _loaded(load, seed, file)
-    if getattr(module, "train", None) is None:
-        remedy = "define train and validation, or load(seed), or give --data FILE.csv --target COLUMN"
-        raise UserError(f"{file} offers no data; {remedy}")
-    return fixed_loader({name: getattr(module, name, None) for name in SPLITS}, file)
+        return lambda seed: _loaded(load, seed, file), "rows: load(seed), asked anew for each seed"
+    found = rows_of(module, file)
+    if not found.parts:
+        names = "name them x_train, y_train (and x_val, y_val), or train = (x, y)"
+        raise UserError(
+            f"{file} offers no data; {names}, or define load(seed), or give --data FILE.csv --target COLUMN"
+        )
+    return _fixed(splits(found.parts, file), found)
+
+
+def _fixed(held: Mapping[str, Split], found: Found) -> tuple[Callable[[int], Data], str]:
+    return lambda seed: data_of(held, seed), found.told({name: len(split) for name, split in held.items()})
 
 
 def _loaded(load: Callable[[int], Any], seed: int, file: str) -> Data:

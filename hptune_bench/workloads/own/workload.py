@@ -12,9 +12,10 @@ What a file says besides the model, all optional, in capital letters so that not
 - ``ENGINE`` ("loop"): ``xla`` for tiny models without random layers, ``stock`` for plain ``model.fit``.
 - ``TITLE``: a few words for headings.
 
-Data: ``train`` and, if the user has parted them, ``validation`` and ``test``; or a function ``load(seed)`` that returns
-them. Data that the user has parted are the same for every seed: only weights, batch order and the tuners' draws differ
-then, and conclusions hold for these very rows. One set without a validation split is parted anew for each seed.
+Data: ``train`` and, if the user has parted them, ``validation`` and ``test``, by these names or those of the Keras
+world (``x_train``, ``y_train``, ``x_val`` ..., see ``found``); or a function ``load(seed)`` that returns them. Data
+that the user has parted are the same for every seed: only weights, batch order and the tuners' draws differ then, and
+conclusions hold for these very rows. One set without a validation split is parted anew for each seed.
 
 A ``build_model`` with a second parameter ``train`` gets the training rows of the seed, (x, y), for what is adapted on
 them. A ``HyperModel`` with a ``fit`` of its own is trained by it, called as KerasTuner calls it.
@@ -55,6 +56,7 @@ class OwnWorkload:
         where: how errors name it.
         reloaded: like ``loader``, after running the user's file once more, as every worker does.
         discovered: the space, where another process has found it; None: it is found here.
+        told: what was taken for what, a line each.
     """
 
     name: str
@@ -65,6 +67,7 @@ class OwnWorkload:
     where: str
     reloaded: Callable[[int], Data] | None = None
     discovered: Space | None = None
+    told: tuple[str, ...] = ()
 
     teaches = "A workload of your own: what comes out holds for this model, these data and this search space."
     data_label = ""

@@ -1,0 +1,125 @@
+"""Files of the shapes that people have: each is trained, tiny, as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.commands import call
+
+from hptune_bench.core.errors import UserError
+from hptune_bench.core.protocols import Job, Outcome
+from hptune_bench.core.space import Float, Space
+from hptune_bench.registry import make_workload
+from hptune_bench.training import make_trainer
+
+HEAD = """
+import keras
+import numpy as np
+
+EPOCHS = 2
+rng = np.random.default_rng(0)
+x = rng.normal(size=(60, 3)).astype("float32")
+y = (x[:, 0] > 0).astype("float32")
+"""
+MODEL = """
+
+def build_model(hp):
+    units = hp.Int("units", 1, 8)
+    model = keras.Sequential([keras.Input(shape=(3,)), keras.layers.Dense(units), keras.layers.Dense(1)])
+    model.compile(loss="mse")
+    return model
+"""
+
+
+def made(tmp_path: Path, text: str):
+    path = tmp_path / "mine.py"
+    path.write_text(text, encoding="utf-8")
+    return make_workload(f"{path}:build_model", {})
+
+
+def trained(workload, trainer: str = "compiled", **changes) -> Outcome:
+    return make_trainer(trainer, workload).train(Job({**workload.untuned, **changes}, 2, data_seed=1, training_seed=1))
+
+
+# --- names of data -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (
+            "x_train, y_train, x_val, y_val, x_test, y_test = x[:30], y[:30], x[30:40], y[30:40], x[40:], y[40:]",
+            "training rows: x_train, y_train (30); validation rows: x_val, y_val (10); test rows: x_test, y_test (20)",
+        ),
+        (
+            "(train_images, train_labels), (test_images, test_labels) = (x[:40], y[:40]), (x[40:], y[40:])",
+            "training rows: train_images, train_labels (40); validation rows: parted from them anew for each seed; "
+            "test rows: test_images, test_labels (20)",
+        ),
+        (
+            "import tensorflow as tf\n"
+            "train_ds = tf.data.Dataset.from_tensor_slices((x[:40], y[:40])).batch(8)\n"
+            "val_ds = tf.data.Dataset.from_tensor_slices((x[40:], y[40:])).batch(8)",
+            "training rows: train_ds (40); validation rows: val_ds (20)",
+        ),
+        (
+            "train_data, train_labels, validation_data = x[:40], y[:40], (x[40:], y[40:])\ndef test(): pass",
+            "training rows: train_data, train_labels (40); validation rows: validation_data (20)",
+        ),
+        (
+            "X_train, y_train, train = x[:40], y[:40], np.c_[x, y]",
+            "training rows: X_train, y_train (40); validation rows: parted from them anew for each seed",
+        ),
+        ("", "training rows: x, y (60); validation rows: parted from them anew for each seed"),
+    ],
+)
+def test_names_of_the_keras_world_are_taken_and_told(tmp_path: Path, names: str, told: str) -> None:
+    workload = made(tmp_path, HEAD + names + MODEL)
+    assert workload.told == (told,)
+    assert len(trained(workload).history) == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ("x_train, X_train, y_train = x, 2 * x, y", "x_train and X_train are both there and differ"),
+        ("x_train = x", "there is x_train and no name for its targets"),
+        ("del x, y", "offers no data; name them x_train, y_train"),
+    ],
+)
+def test_names_that_leave_a_doubt_are_one_sentence(tmp_path: Path, names: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        made(tmp_path, HEAD + names + MODEL)
+
+
+def test_a_run_says_what_it_took(tmp_path: Path) -> None:
+    path = tmp_path / "tutorial.py"
+    path.write_text(HEAD + "x_train, y_train, x_val, y_val = x[:40], y[:40], x[40:], y[40:]" + MODEL, encoding="utf-8")
+    arguments = ("--tuner", "random_search", "--seeds", 1, "--budget", "2trials", "--no-report", "--workers", 1)
+    done = call("run", f"{path}:build_model", "--out", tmp_path / "out", *arguments)
+    assert "training rows: x_train, y_train (40); validation rows: x_val, y_val (20)" in done.stdout
+    assert "1 of 1 runs done, 0 failed" in done.stdout
+
+
+# --- ranges --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("low", "high"), [(-2.0, -0.5), (-1.0, 0.0), (-3.0, 2.0), (0.5, 2.0)])
+def test_the_ends_of_a_range_lie_in_it_whatever_their_sign(low: float, high: float) -> None:
+    span = Float("below", low, high)
+    stepped = Float("below", low, high, step=(high - low) / 10)
+    assert span.contains(low)
+    assert span.contains(high)
+    assert not span.contains(low - 0.01)
+    assert not span.contains(high + 0.01)
+    assert len(stepped.grid) == 11
+    assert Space((span,)).check({"below": low}, "here") == {"below": low}
+
+
+def test_a_negative_range_is_searched_from_its_default(tmp_path: Path) -> None:
+    text = HEAD + MODEL.replace("keras.layers.Dense(1)]", 'keras.layers.Rescaling(hp.Float("b", -2.0, -0.5))]')
+    workload = made(tmp_path, text.replace('hp.Int("units", 1, 8)', "1"))
+    assert workload.untuned == {"b": -2.0}
+    assert np.isfinite(trained(workload).score)

@@ -180,7 +180,8 @@ def verify(
     """
     from hptune_bench.cli import screen
     from hptune_bench.store.results import read_results
-    from hptune_bench.verify.files import check_environment, check_files
+    from hptune_bench.verify.files import check_files
+    from hptune_bench.verify.report import check_environment
 
     count = options.rerun_count(rerun)
     console = screen.console()

@@ -33,6 +33,7 @@ def environment() -> dict[str, str | int]:
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "processor": _processor(),
+        "numpy kernels": _numpy_kernels(),
         "cores": cores,
         "logical cores": psutil.cpu_count() or cores,
         "memory GiB": round(psutil.virtual_memory().total / 2**30),
@@ -62,6 +63,13 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or "unknown"
+
+
+def _numpy_kernels() -> str:
+    """The groups of processor features that numpy has chosen kernels for: they decide about last digits."""
+    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__  # type: ignore[import-not-found]
+
+    return " ".join(name for name in __cpu_dispatch__ if __cpu_features__.get(name)) or "baseline"
 
 
 def _git(*arguments: str) -> str:

@@ -14,6 +14,14 @@ MISSING = "–"
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _SPACES = re.compile(r"\s+")
 
+DIGITS = 12
+"""Significant digits of a computed number that are the same on every processor."""
+
+
+def steady(value: float) -> float:
+    """A computed number without the digits that depend on the processor: what is rounded further rounds alike."""
+    return float(f"{value:.{DIGITS}g}")
+
 
 def clean(text: object) -> str:
     """One line of visible characters: terminal escapes dropped, control and format characters shown as ``�``.
@@ -36,7 +44,7 @@ def number(value: float | None, digits: int = 4) -> str:
         return "failed" if value > 0 else "-inf"
     if float(value).is_integer() and abs(value) < 1e6:
         return f"{int(value)}"
-    text = f"{value:.{digits}g}"
+    text = f"{steady(value):.{digits}g}"
     if "e" not in text:
         return text
     return f"{value:,.0f}" if 1 <= abs(value) < 1e9 else _scientific(text)
@@ -49,7 +57,7 @@ def _scientific(text: str) -> str:
 
 def decimals(*spread: float) -> int:
     """Decimal places so that the smallest positive finite spread keeps two significant digits (0 to 6)."""
-    widths = [abs(width) for width in spread if width and math.isfinite(width)]
+    widths = [abs(steady(width)) for width in spread if width and math.isfinite(width)]
     return min(6, max(0, 1 - math.floor(math.log10(min(widths))))) if widths else 4
 
 
@@ -78,12 +86,12 @@ def alike(values: list[float]) -> Callable[[float], str]:
 
 def fixed(value: float, places: int) -> str:
     """With so many decimals; beyond a million, where no digit behind the point means anything, as ``number`` has it."""
-    return number(value) if not math.isfinite(value) or abs(value) >= 1e6 else f"{value:.{places}f}"
+    return number(value) if not math.isfinite(value) or abs(value) >= 1e6 else f"{steady(value):.{places}f}"
 
 
 def signed(value: float, places: int) -> str:
     """A difference with its sign; zero has none."""
-    text = f"{value:+.{places}f}"
+    text = f"{steady(value):+.{places}f}"
     return text.lstrip("+-") if float(text) == 0 else text
 
 
@@ -93,6 +101,7 @@ def seconds(value: float | None) -> str:
         return MISSING
     if math.isinf(value):
         return "never"
+    value = steady(value)
     if value < 10:
         return f"{value:.2g} s"
     if value < 120:
@@ -109,6 +118,7 @@ def percent(share: float | None) -> str:
     """A share as per cent; never 0 % or 100 % unless it is exactly that."""
     if share is None or math.isnan(share):
         return MISSING
+    share = steady(share)
     if 0 < share < 0.005:
         return "<1 %"
     if 0.995 < share < 1:
@@ -129,6 +139,7 @@ def probability(p: float | None) -> str:
     """A p-value: three digits, never ``0``."""
     if p is None or math.isnan(p):
         return MISSING
+    p = steady(p)
     return "<0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
 
 
@@ -156,7 +167,7 @@ def ranged_percent(share: float, ends: tuple[float, float] | None, places: int =
     """A share as per cent with its range where there is one; no sign on zero."""
 
     def shown(value: float) -> str:
-        return f"{round(100 * value, places) + 0.0:.{places}f}"
+        return f"{round(100 * steady(value), places) + 0.0:.{places}f}"
 
     brackets = f" [{shown(ends[0])}, {shown(ends[1])}]" if ends else ""
     return f"{shown(share)} %{brackets}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from hptune_bench.analysis import analyse
@@ -99,16 +101,19 @@ def to_frame(shown: Table) -> pd.DataFrame:
 
 
 def csv(frame: pd.DataFrame) -> str:
-    """A frame as CSV; words that a spreadsheet would run as a formula get an apostrophe in front."""
-    words = frame.select_dtypes(include=["object", "string"]).columns
-    safe = (
-        frame.assign(
-            **{
-                name: frame[name].map(lambda entry: disarmed(entry) if isinstance(entry, str) else entry)
-                for name in words
-            }
-        )
-        if len(words)
-        else frame
-    )
+    """A frame as CSV; words that a spreadsheet would run as a formula get an apostrophe in front.
+
+    Computed numbers have ``text.DIGITS`` significant digits. What the training log holds is in single precision, and
+    stays as it is.
+    """
+    columns = [name for name in frame.columns if frame[name].dtype.kind not in "iub"]
+    safe = frame.assign(**{name: frame[name].map(_written) for name in columns})
     return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+def _written(entry: object) -> object:
+    if isinstance(entry, str):
+        return disarmed(entry)
+    if not isinstance(entry, float) or math.isnan(entry) or float(np.float32(entry)) == entry:
+        return entry
+    return text.steady(float(entry))

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from hptune_bench.core.environment import environment
 from hptune_bench.core.errors import UserError
 from hptune_bench.store import collect
 from hptune_bench.store.folder import checksums
 from hptune_bench.store.journal import JournalDamaged
-from hptune_bench.store.layout import CSVS, REPORT
+from hptune_bench.store.layout import CSVS
 from hptune_bench.store.manifest import tuners_of
 from hptune_bench.store.packed import table_bytes
 from hptune_bench.store.results import Results, read_results
 from hptune_bench.store.trial import Measures
 from hptune_bench.verify import rows
 from hptune_bench.verify.check import Check
+from hptune_bench.verify.report import check_report
 
 
 def check_files(folder: Path, *, report: bool = True) -> Iterator[Check]:
@@ -36,7 +34,7 @@ def check_files(folder: Path, *, report: bool = True) -> Iterator[Check]:
     yield from rows.checks(campaign)
     yield _tables(folder, campaign)
     if report:
-        yield _report(folder, campaign)
+        yield check_report(folder, campaign)
 
 
 def _checksums(folder: Path, campaign: Results) -> Check:
@@ -73,35 +71,3 @@ def _tables(folder: Path, campaign: Results) -> Check:
     if differing:
         return Check(name, "differs", f"{differing[0]} is not what the journals give")
     return Check(name, "ok", f"{', '.join(table for table in CSVS if there[table] is not None)} agree")
-
-
-def _report(folder: Path, campaign: Results) -> Check:
-    from hptune_bench.report import write_report
-
-    if not (folder / REPORT).exists():
-        return Check("report from tables", "not checked", "there is no report yet")
-    with tempfile.TemporaryDirectory() as other:
-        target = Path(other)
-        write_report([campaign], target)
-        made = [path for path in sorted(target.rglob("*")) if path.is_file()]
-        differing = [path for path in made if _digest(path) != _digest(folder / path.relative_to(target))]
-        if differing:
-            name = differing[0].relative_to(target)
-            return Check("report from tables", "differs", f"{name} ({len(differing)} of {len(made)} files)")
-    return Check("report from tables", "ok", f"{len(made)} files agree")
-
-
-def _digest(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
-
-
-def check_environment(campaign: Results) -> Check:
-    """What differs between the machine that made the results and this one; a difference is no failure."""
-    then: Mapping[str, Any] = campaign.manifest.get("environment", {})
-    passing = {"load average at the start", "commit", "uncommitted changes"}
-    here = environment()
-    differing = [key for key in here if key not in passing and str(then.get(key)) != str(here[key])]
-    if not differing:
-        return Check("environment", "ok", "the same machine and versions")
-    parts = [f"{key}: {then.get(key, 'unknown')}, here {here[key]}" for key in differing]
-    return Check("environment", "not checked", "; ".join(parts))

@@ -11,9 +11,7 @@ from support.wheel import ROOT, install
 from support.wheel import call as wheel_call
 
 from hptune_bench.store import journal
-from hptune_bench.store.trial import Request, Trial
 from hptune_bench.verify.files import check_files
-from hptune_bench.verify.rerun import _compare
 
 
 @pytest.fixture(scope="module")
@@ -110,28 +108,6 @@ def test_a_report_written_again_holds_and_vouches_for_no_other_file(copy):
     edit(copy / "runs.csv", "manual_sweep,1,done,", "manual_sweep,1,done!,")
     call("report", copy)
     assert "runs.csv is not what was written" in differing(copy)["checksums"]
-
-
-def trial(*values, status="completed"):
-    request = Request({}, len(values), None, None)
-    return Trial(trial=1, request=request, status=status, epochs=len(values), history={"val_loss": list(values)})
-
-
-@pytest.mark.parametrize(
-    ("then", "now", "status", "words"),
-    [
-        ([1.0, 2.0], [1.0, 2.0], "ok", "identical"),
-        ([1.0, float("nan")], [1.0, float("nan")], "ok", "identical"),
-        ([1.0, 2.0], [1.0, 2.0000002], "ok", "equivalent: 1 equivalent; furthest apart: trial 1, epoch 2"),
-        ([1.0, 2.0], [1.0, 2.1], "differs", "1 different; first different: trial 1, epoch 2, val_loss: 2.0, now 2.1"),
-        ([1.0, 2.0], [1.0, float("nan")], "differs", "trial 1, epoch 2"),
-        ([1.0, 2.0], [1.0], "differs", "was completed after 2, now completed after 1"),
-    ],
-)
-def test_how_losses_are_compared(then, now, status, words):
-    check = _compare("x", [trial(*then)], [trial(*now)])
-    assert check.status == status
-    assert words in check.detail
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"benchmark": 3}', "\xff", json.dumps({"benchmark": {}})])

@@ -80,7 +80,7 @@ class Evaluation:
             trial = self._recorded[number - 1]
             if trial.request != request:
                 where = self.setup.store.where
-                raise JournalMismatch(f"{where}: trial {number} was asked as {trial.request}, now {request}")
+                raise JournalMismatch(f"{where}: trial {number} was asked as {trial.request}, now {request}", number)
             self.ledger.wait(trial.tuner_s)
         else:
             if self.setup.stopping():
@@ -213,7 +213,8 @@ class Evaluation:
         if len(self._trials) < len(self._recorded):
             raise JournalMismatch(
                 f"{self.setup.store.where}: it holds {len(self._recorded)} trials, but the tuner now stops after "
-                f"{len(self._trials)}"
+                f"{len(self._trials)}",
+                len(self._trials) + 1,
             )
 
     def retrain_selected(self) -> Entry | None:

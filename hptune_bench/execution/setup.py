@@ -32,7 +32,15 @@ class RunFailed(BaseException):
 
 
 class JournalMismatch(BaseException):
-    """What the tuner asks now is not what the journal says it asked before, or what it asks for is gone."""
+    """What the tuner asks now is not what the journal says it asked before, or what it asks for is gone.
+
+    Attributes:
+        trial: the first that is not asked for as before; 0 where it is none's fault.
+    """
+
+    def __init__(self, what: str, trial: int = 0) -> None:
+        super().__init__(what)
+        self.trial = trial
 
 
 class CannotWrite(BaseException):

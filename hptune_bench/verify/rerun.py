@@ -8,33 +8,37 @@ Runs are checked twice: the *ask* check feeds the tuner the journaled results an
 from __future__ import annotations
 
 import functools
-import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from hptune_bench import registry
 from hptune_bench.benchmark import Benchmark, validate
 from hptune_bench.core import seeds
 from hptune_bench.core.budget import Limits
 from hptune_bench.core.errors import Failure, UserError, attempt
-from hptune_bench.core.protocols import Evaluate, Problem, Trainer
+from hptune_bench.core.protocols import Evaluate, Problem, Trainer, Workload
 from hptune_bench.execution.run import conduct
 from hptune_bench.execution.setup import JournalMismatch, RunSetup
-from hptune_bench.store.journal import Contents
+from hptune_bench.store.journal import Contents, Entry
 from hptune_bench.store.layout import MANIFEST, RunId, model_path
 from hptune_bench.store.packed import Journals
 from hptune_bench.store.results import Results
 from hptune_bench.store.runstore import MemoryStore
 from hptune_bench.store.trial import Request, Trial
-from hptune_bench.verify.check import Check
-from hptune_bench.verify.rows import named, same
+from hptune_bench.verify.check import Check, Grade, graded
+from hptune_bench.verify.grades import Likeness, likeness
+from hptune_bench.verify.rows import named
 
 TOLERANCE = 1e-3
-"""Relative difference of a loss up to which a trial on another processor or version is called equivalent."""
+"""Relative difference of a test score up to which a saved model is the one that the manifest speaks of."""
+SHAKEN, ROUNDING = 8, 1e-6
+"""How often a tuner that proposes something else is asked again, with scores that are off by so much (relative)."""
 
 
 def definition_of(campaign: Results) -> Benchmark:
@@ -172,69 +176,75 @@ class _Refusing:
 
 def _ask(setup: RunSetup, contents: Contents, options: Mapping[str, Any]) -> Check:
     name = f"{setup.run}: proposals"
-    trials = contents.trials
-    store = MemoryStore([entry for entry in contents.entries if entry["kind"] != "end"])
+    mismatch = _asked(setup, contents.entries, options)
+    if mismatch is None:
+        return graded(name, Grade.IDENTICAL, f"{len(contents.trials)} proposals")
+    # Scores from another processor differ in their last digits: does the tuner then propose what the journal has?
+    for seed in range(SHAKEN):
+        other = _asked(setup, _shaken(contents.entries, setup.workload.objective, seed), options)
+        if other is None or other.trial > mismatch.trial:
+            detail = f"at trial {mismatch.trial} rounding decides what {setup.run.tuner} proposes"
+            return graded(name, Grade.DIVERGED, f"{detail}; the {mismatch.trial - 1} before it are identical")
+    return graded(name, Grade.DIFFERENT, str(mismatch).partition(": ")[2])
+
+
+def _asked(setup: RunSetup, entries: Sequence[Entry], options: Mapping[str, Any]) -> JournalMismatch | None:
+    """Where the tuner, told what a journal says, does not ask what it says; None where it asks the same."""
+    store = MemoryStore([entry for entry in entries if entry["kind"] != "end"])
+    held = len(store.contents.trials)
     tuner = registry.make_tuner(setup.run.tuner, options)
     try:
         conduct(replace(setup, tuner=tuner, trainer=_Refusing(setup.trainer), store=store))
     except JournalMismatch as mismatch:
-        return Check(name, "differs", str(mismatch).partition(": ")[2])
-    if len(store.contents.trials) > len(trials):
-        return Check(name, "differs", f"the tuner now goes on after trial {len(trials)}")
-    return Check(name, "ok", f"{len(trials)} proposals are identical")
+        return mismatch
+    if len(store.contents.trials) > held:
+        return JournalMismatch(f"{setup.run}: the tuner now goes on after trial {held}", held + 1)
+    return None
+
+
+def _shaken(entries: Sequence[Entry], objective: str, seed: int) -> list[Entry]:
+    """The entries with scores that are off by rounding errors."""
+    rng = np.random.default_rng(seed)
+
+    def off(value: float) -> float:
+        return float(value * (1 + ROUNDING * rng.uniform(-1, 1)))
+
+    shaken = []
+    for entry in entries:
+        if entry["kind"] == "trial":
+            history = {**entry["history"]}
+            history |= {objective: [off(value) for value in history.get(objective, ())]} if history else {}
+            more = {"score": off(entry["score"]), "reported": off(entry["reported"]), "history": history}
+            entry = {**entry, **more}
+        shaken.append(entry)
+    return shaken
 
 
 def _train(setup: RunSetup, contents: Contents) -> Check:
-    name = f"{setup.run}: losses"
     trials = contents.trials
     tuner, store = _Repeat([trial.request for trial in trials]), MemoryStore()
     conduct(replace(setup, tuner=tuner, store=store))
-    return _compare(name, trials, store.contents.trials)
+    return compare(f"{setup.run}: losses", trials, store.contents.trials, setup.workload)
 
 
-def _compare(name: str, trials: list[Trial], again: list[Trial]) -> Check:
-    """Each trial identical to the bit, equivalent within ``TOLERANCE``, or different; how many of each, and where."""
-    counts: Counter[str] = Counter()
-    first, worst, place = "", 0.0, ""
-    for old, new in zip(trials, again, strict=False):
-        if old.status in ("timeout", "crashed"):
-            counts["not comparable"] += 1
-            continue
-        relative, where = _apart(old, new)
-        kind = "identical" if relative == 0 else "equivalent" if relative <= TOLERANCE else "different"
-        counts[kind] += 1
-        if kind == "different" and not first:
-            first = where
-        elif kind == "equivalent" and relative > worst:
-            worst, place = relative, where
-    words = ", ".join(f"{number} {kind}" for kind, number in counts.items())
-    if first:
-        return Check(name, "differs", f"{words}; first different: {first}")
+def compare(name: str, trials: Sequence[Trial], again: Sequence[Trial], workload: Workload) -> Check:
+    """How like the trials of a run and the same trials trained again are: how many of each grade, and where."""
+    comparable = [pair for pair in zip(trials, again, strict=False) if pair[0].status not in ("timeout", "crashed")]
+    found = [likeness(old, new, workload) for old, new in comparable]
     if len(again) < len(trials):
-        return Check(name, "differs", f"only {len(again)} of {len(trials)} trials could be trained again")
-    if worst:
-        return Check(name, "ok", f"equivalent: {words}; furthest apart: {place}")
-    return Check(name, "ok", f"identical: {counts['identical']} trials to the bit")
-
-
-def _apart(old: Trial, new: Trial) -> tuple[float, str]:
-    """The largest relative difference of two trainings of one trial, inf where they cannot be compared, and its place.
-
-    The place of a difference beyond ``TOLERANCE`` is that of the first one.
-    """
-    if (old.status, old.epochs) != (new.status, new.epochs):
-        was, now = f"{old.status} after {old.epochs}", f"{new.status} after {new.epochs} epochs"
-        return math.inf, f"trial {old.trial} was {was}, now {now}"
-    worst, place = 0.0, ""
-    for epoch in range(old.epochs):
-        for metric, values in old.history.items():
-            before, after = values[epoch], new.history[metric][epoch]
-            if same(before, after):
-                continue
-            relative = abs(before - after) / max(abs(before), 1e-12)
-            where = f"trial {old.trial}, epoch {epoch + 1}, {metric}: {before!r}, now {after!r} ({relative:.1e} apart)"
-            if not relative <= TOLERANCE:
-                return math.inf, where
-            if relative > worst:
-                worst, place = relative, where
-    return worst, place
+        reason = f"only {len(again)} of {len(trials)} trials could be trained again"
+        return graded(name, Grade.DIFFERENT, reason)
+    counts = Counter(each.grade for each in found)
+    words = [f"{counts[grade]} {grade}" for grade in Grade if counts[grade]]
+    if left_out := len(trials) - len(comparable):
+        words.append(f"{left_out} not comparable")
+    worst = max(found, key=lambda each: (each.grade, each.size), default=Likeness(Grade.IDENTICAL))
+    if worst.grade == Grade.DIFFERENT:
+        worst = next(each for each in found if each.grade == Grade.DIFFERENT)
+    where = {
+        Grade.IDENTICAL: " to the bit",
+        Grade.EQUIVALENT: f"; furthest apart: {worst.where}",
+        Grade.DIVERGED: f"; {worst.where}",
+        Grade.DIFFERENT: f"; first different: {worst.where}",
+    }
+    return graded(name, worst.grade, f"trials: {', '.join(words)}{where[worst.grade]}")

@@ -246,14 +246,18 @@ def compare(
 ) -> None:
     """Compare two campaigns of one benchmark.
 
-    Another machine, other versions or another trainer: scores, their paired differences, and ratios of times.
+    Another machine, other versions or another trainer: scores, their paired differences, ratios of times, and whether
+    the second confirms the verdicts of the first.
     """
+    from hptune_bench.analysis.confirmed import confirmation
     from hptune_bench.analysis.side_by_side import side_by_side
     from hptune_bench.cli import screen
     from hptune_bench.store.results import read_results
 
     campaigns = [read_results(folder, epochs=False) for folder in (first, second)]
-    screen.side_by_side(screen.console(), side_by_side(*campaigns))
+    console = screen.console()
+    screen.side_by_side(console, side_by_side(*campaigns))
+    screen.confirmation(console, confirmation(*campaigns))
 
 
 @app.command()

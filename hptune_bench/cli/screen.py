@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hptune_bench import registry
+from hptune_bench.analysis.confirmed import Confirmation
 from hptune_bench.analysis.side_by_side import SideBySide
 from hptune_bench.cli.observers import LiveObserver, PlainObserver, assigned
 from hptune_bench.core.protocols import Workload
@@ -133,6 +134,22 @@ def side_by_side(console: Console, rows: Sequence[SideBySide]) -> None:
             table.add_row(row.tuner, str(row.seeds), number(row.first), number(row.second), difference, *ratios)
         console.print(table)
     console.print("In brackets: 95 % intervals of the median over seeds.", soft_wrap=True)
+
+
+def confirmation(console: Console, found: Confirmation) -> None:
+    """Whether the second campaign confirms the primary verdicts of the first."""
+    from hptune_bench.core.text import probability
+
+    if not found.items:
+        console.print("The two have no primary comparison in common, so there is no verdict to confirm.")
+        return
+    near = {True: "as near as their intervals let expect", False: "further apart than that", None: "no interval"}
+    for item in found.items:
+        verdict = f"{item.first} in both" if item.same else f"{item.first}, then {item.second}"
+        pair = f"{item.workload}: {item.tuner} against {item.reference}"
+        _line(console, pair, "green" if item.same else "yellow", f"{verdict}; differences {near[item.within]}")
+    count = f"{found.same} of {len(found.items)} verdicts are the same"
+    console.print(f"{count}; so many would be by chance with probability {probability(found.chance)}.", soft_wrap=True)
 
 
 def checks(console: Console, outcomes: Iterable[Check]) -> list[Check]:

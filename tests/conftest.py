@@ -12,12 +12,16 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_threads] = "1"
 
+from hptune_bench.core.kernels import settle_numpy  # noqa: E402
+
+settle_numpy()
+
 import pytest  # noqa: E402 - numpy must not be imported before its threads are counted
 
 KINDS = {
     "process": {
         *("test_campaign", "test_compare", "test_end_to_end", "test_limits", "test_misbehaving", "test_replay"),
-        *("test_packed", "test_stock_clock", "test_tabulate", "test_verify"),
+        *("test_other_machine", "test_packed", "test_stock_clock", "test_tabulate", "test_verify"),
     },
     "keras": {
         *("test_check", "test_examples", "test_fingerprint", "test_own", "test_review_sentiment", "test_training"),

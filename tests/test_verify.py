@@ -36,7 +36,7 @@ def differing(folder):
 def test_an_untouched_folder_holds_and_its_runs_come_out_the_same(made):
     said = call("verify", made, "--rerun", "all").stdout
     assert "all hold" in said
-    assert said.count("proposals are identical") == 6
+    assert said.count("proposals: identical") == 6
     assert said.count("to the bit") == 6
 
 
@@ -97,7 +97,7 @@ def test_a_rewritten_journal_is_found_by_asking_and_by_training(copy):
     third["request"] = {**third["request"], "configuration": {**third["request"]["configuration"], "neurons": 20}}
     path.write_bytes(b"".join(journal.encode_line(entry) for entry in entries))
     said = call("verify", copy, "--rerun", "all", expect=1).stdout
-    assert "manual_sweep / seed 1: proposals: trial 3 was asked as" in said
+    assert "manual_sweep / seed 1: proposals: different: trial 3 was asked as" in said
     assert "first different: trial 3" in said
 
 

@@ -13,6 +13,7 @@ import typer
 
 from hptune_bench.cli import options
 from hptune_bench.core.errors import UserError
+from hptune_bench.core.kernels import settle_numpy
 
 app = typer.Typer(
     name="hptune-bench",
@@ -31,6 +32,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; bad input ends with one sentence and exit code 2."""
+    settle_numpy()
     try:
         app()
     except UserError as error:
@@ -194,9 +196,7 @@ def verify(
         checks += screen.checks(console, again.saved_models(folder, campaign))
         for pair in again.rerun(folder, campaign, again.sample(campaign, count)):
             checks += screen.checks(console, pair)
-    differing = sum(check.status == "differs" for check in checks)
-    console.print(f"{len(checks)} checks, {differing} differ." if differing else f"{len(checks)} checks, all hold.")
-    if differing:
+    if screen.outcome(console, checks):
         raise typer.Exit(1)
 
 
@@ -249,15 +249,10 @@ def compare(
     Another machine, other versions or another trainer: scores, their paired differences, ratios of times, and whether
     the second confirms the verdicts of the first.
     """
-    from hptune_bench.analysis.confirmed import confirmation
-    from hptune_bench.analysis.side_by_side import side_by_side
     from hptune_bench.cli import screen
     from hptune_bench.store.results import read_results
 
-    campaigns = [read_results(folder, epochs=False) for folder in (first, second)]
-    console = screen.console()
-    screen.side_by_side(console, side_by_side(*campaigns))
-    screen.confirmation(console, confirmation(*campaigns))
+    screen.compared(screen.console(), *(read_results(folder, epochs=False) for folder in (first, second)))
 
 
 @app.command()

@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -14,8 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from hptune_bench import registry
-from hptune_bench.analysis.confirmed import Confirmation
-from hptune_bench.analysis.side_by_side import SideBySide
 from hptune_bench.cli.observers import LiveObserver, PlainObserver, assigned
 from hptune_bench.core.protocols import Workload
 from hptune_bench.core.space import describe
@@ -23,7 +21,11 @@ from hptune_bench.core.text import clean
 from hptune_bench.core.text import value as shown
 from hptune_bench.lint.finding import Finding
 from hptune_bench.store.results import Results, read_results
-from hptune_bench.verify.check import Check
+from hptune_bench.verify.check import Check, Grade
+
+if TYPE_CHECKING:
+    from hptune_bench.analysis.confirmed import Confirmation
+    from hptune_bench.analysis.side_by_side import SideBySide
 
 
 def console() -> Console:
@@ -114,7 +116,16 @@ def best_configurations(console: Console, results: Results, count: int = 10) -> 
         console.print(clean(f"untuned configuration: {assigned(facts['untuned'])}"), soft_wrap=True)
 
 
-def side_by_side(console: Console, rows: Sequence[SideBySide]) -> None:
+def compared(console: Console, first: Results, second: Results) -> None:
+    """Scores and clocks of two campaigns, and whether the second confirms the verdicts of the first."""
+    from hptune_bench.analysis.confirmed import confirmation
+    from hptune_bench.analysis.side_by_side import side_by_side
+
+    _side_by_side(console, side_by_side(first, second))
+    _confirmation(console, confirmation(first, second))
+
+
+def _side_by_side(console: Console, rows: Sequence[SideBySide]) -> None:
     """Two campaigns: median scores, their paired difference, and the ratios of their clocks, second to first."""
     from hptune_bench.core.text import interval, number
 
@@ -136,7 +147,7 @@ def side_by_side(console: Console, rows: Sequence[SideBySide]) -> None:
     console.print("In brackets: 95 % intervals of the median over seeds.", soft_wrap=True)
 
 
-def confirmation(console: Console, found: Confirmation) -> None:
+def _confirmation(console: Console, found: Confirmation) -> None:
     """Whether the second campaign confirms the primary verdicts of the first."""
     from hptune_bench.core.text import probability
 
@@ -146,10 +157,20 @@ def confirmation(console: Console, found: Confirmation) -> None:
     near = {True: "as near as their intervals let expect", False: "further apart than that", None: "no interval"}
     for item in found.items:
         verdict = f"{item.first} in both" if item.same else f"{item.first}, then {item.second}"
-        pair = f"{item.workload}: {item.tuner} against {item.reference}"
+        pair = f"{item.workload}: {item.tuner} against {item.reference}: "
         _line(console, pair, "green" if item.same else "yellow", f"{verdict}; differences {near[item.within]}")
     count = f"{found.same} of {len(found.items)} verdicts are the same"
     console.print(f"{count}; so many would be by chance with probability {probability(found.chance)}.", soft_wrap=True)
+
+
+def outcome(console: Console, checks: Sequence[Check]) -> int:
+    """How a verification ended, the last lines; returns the number of checks that differ."""
+    if any(check.grade is not None for check in checks):
+        counts = [f"{sum(check.grade == grade for check in checks)} {grade}" for grade in Grade]
+        console.print(f"Done again: {', '.join(counts)}.")
+    differing = sum(check.status == "differs" for check in checks)
+    console.print(f"{len(checks)} checks, {differing} differ." if differing else f"{len(checks)} checks, all hold.")
+    return differing
 
 
 def checks(console: Console, outcomes: Iterable[Check]) -> list[Check]:

@@ -22,6 +22,7 @@ from typing import Any, TextIO
 
 import psutil
 
+from hptune_bench.core.kernels import settle_numpy
 from hptune_bench.execution.executors.watchdog import Watchdog
 
 MAX_STRUCTURES = 100
@@ -32,6 +33,7 @@ MAX_MEMORY = 2 * 2**30 - 300 * 2**20
 
 def main() -> None:
     """Serve tasks until the input closes, nothing is left, or this process has grown enough to be replaced."""
+    settle_numpy()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
     stopping = threading.Event()
     signal.signal(signal.SIGUSR1, lambda number, frame: stopping.set())  # the parent: no further trial

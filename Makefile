@@ -23,7 +23,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-bench: setup ## Run the main job: both problems of the post (about twenty minutes on two cores)
+bench: setup ## Run the main job: both problems of the post (20 to 40 minutes on two cores)
 	$(BENCH) run benchmarks/post.toml
 
 smoke: setup ## Run every tuner on both problems with tiny budgets

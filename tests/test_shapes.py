@@ -11,8 +11,10 @@ from support.commands import call
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.protocols import Job, Outcome
 from hptune_bench.core.space import Float, Space
+from hptune_bench.lint.check import before_training
 from hptune_bench.registry import make_workload
 from hptune_bench.training import make_trainer
+from hptune_bench.workloads.own.data import splits
 
 HEAD = """
 import keras
@@ -123,3 +125,100 @@ def test_a_negative_range_is_searched_from_its_default(tmp_path: Path) -> None:
     workload = made(tmp_path, text.replace('hp.Int("units", 1, 8)', "1"))
     assert workload.untuned == {"b": -2.0}
     assert np.isfinite(trained(workload).score)
+
+
+# --- forms of data -------------------------------------------------------------------------------------------------
+
+SEVERAL = """
+def build_model(hp):
+    a, b = keras.Input(shape=(3,), name="a"), keras.Input(shape=(2,), name="b")
+    hidden = keras.layers.Dense(hp.Int("units", 1, 8))(keras.layers.Concatenate()([a, b]))
+    one, two = (keras.layers.Dense(1, name=name)(hidden) for name in ("one", "two"))
+    model = keras.Model([a, b], {"one": one, "two": two} if OUTPUTS > 1 else one)
+    model.compile(loss={"one": "mse", "two": "mae"} if OUTPUTS > 1 else "mse")
+    return model
+"""
+PARTS = """
+def part(rows):
+    a, b = x[rows], x[rows, :2]
+    return {}, {}
+
+x_train, y_train = part(slice(40))
+x_val, y_val = part(slice(40, 50))
+x_test, y_test = part(slice(50, 60))
+"""
+
+
+@pytest.mark.parametrize("trainer", ["compiled", "stock"])
+@pytest.mark.parametrize(
+    ("inputs", "targets", "outputs"),
+    [
+        ("[a, b]", "y[rows]", 1),
+        ('{"a": a, "b": b}', '{"one": y[rows], "two": -y[rows]}', 2),
+    ],
+)
+def test_several_inputs_and_outputs(tmp_path: Path, inputs: str, targets: str, outputs: int, trainer: str) -> None:
+    text = HEAD + f"OUTPUTS = {outputs}\n" + PARTS.format(inputs, targets) + SEVERAL
+    workload = made(tmp_path, text)
+    outcome = trained(workload, trainer)
+    assert len(outcome.history) == 2
+    assert np.isfinite(outcome.score)
+    assert np.isfinite(list(outcome.test().values())).all()
+    assert workload.cap(workload.load(1)) > 0
+    assert [finding.key for finding in before_training(workload)] == []
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_the_trainers_agree_on_several_inputs(tmp_path: Path, outputs: int) -> None:
+    targets = "y[rows]" if outputs == 1 else '{"one": y[rows], "two": -y[rows]}'
+    workload = made(tmp_path, HEAD + f"OUTPUTS = {outputs}\n" + PARTS.format("[a, b]", targets) + SEVERAL)
+    one, two = (trained(workload, trainer) for trainer in ("compiled", "stock"))
+    assert one.history == two.history
+
+
+def test_weights_of_rows_reach_the_loss(tmp_path: Path) -> None:
+    rows = "x, y, np.where(np.arange(60) < 30, {}, 1.0)"
+    logs = []
+    for weight in ("1.0", "5.0"):
+        workload = made(tmp_path, HEAD + f"train, validation = ({rows.format(weight)}), (x, y)" + MODEL)
+        one, two = (trained(workload, trainer) for trainer in ("compiled", "stock"))
+        assert one.history == two.history
+        logs.append([row["loss"] for row in one.history])
+    assert logs[1][0] > 1.5 * logs[0][0]
+
+
+def test_a_table_with_words_is_a_dict_of_columns() -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"size": [1, 2], "kind": ["oak", "birch"], "tall": [True, False]})
+    mixed, numbers = (
+        splits({"train": (table, [0, 1])}, "here")["train"].x for table in (frame, frame.drop(columns="kind"))
+    )
+    assert {name: column.shape for name, column in mixed.items()} == {"size": (2, 1), "kind": (2, 1), "tall": (2, 1)}
+    assert numbers.dtype == np.float32
+    assert numbers.tolist() == [[1, 1], [2, 0]]
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        (([np.zeros((3, 2)), np.zeros((4, 2))], np.zeros(3)), r"x\[1\] has 4 rows and y 3"),
+        ((np.zeros((3, 2)), np.zeros(3), np.ones(2)), "sample_weight has 2 rows and y 3"),
+        (([[1, 2], [3]], [0, 1]), "rows of one length"),
+        ((row for row in ()), "is a generator, whose rows are made as they are asked for"),
+    ],
+)
+def test_data_that_no_tuner_could_share_are_one_sentence(part: object, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        splits({"train": part}, "here")
+
+
+def test_a_generator_gets_a_sentence_with_what_to_write_instead() -> None:
+    import keras
+
+    class Noisy(keras.utils.PyDataset):
+        def __len__(self) -> int:
+            return 1
+
+    with pytest.raises(UserError, match=r"is a Noisy, whose rows are made .* becomes a layer of the model"):
+        splits({"train": Noisy()}, "here")

@@ -154,7 +154,7 @@ def _step(model: Any, step: Callable[[Any], Any], split: Split) -> Mapping[str, 
 
     model.reset_metrics()
     rows = split.take(slice(ROWS))
-    step(tf.nest.map_structure(tf.constant, (rows.x, rows.y)))
+    step(tf.nest.map_structure(tf.constant, rows.parts))
     found: Mapping[str, Any] = model.get_metrics_result()
     return found
 
@@ -168,7 +168,14 @@ def _fitted(own_fit: Any, configuration: Configuration, data: Data, model: Any) 
     log = keras.callbacks.History()
     train, validation = (split.take(slice(ROWS)) for split in (data.train, data.validation))
     own_fit(
-        configuration, model, train.x, train.y, validation_data=(validation.x, validation.y), epochs=1, callbacks=[log]
+        configuration,
+        model,
+        train.x,
+        train.y,
+        validation_data=validation.parts,
+        epochs=1,
+        callbacks=[log],
+        **({} if train.weight is None else {"sample_weight": train.weight}),
     )
     return {name: values[-1] for name, values in log.history.items()}
 

@@ -160,8 +160,11 @@ def digest_of(*parts: object) -> str:
 
 def _add(digest: Any, part: object) -> None:
     if isinstance(part, Split):
-        _add(digest, part.x)
-        _add(digest, part.y)
+        for each in part.parts:
+            _add(digest, each)
+    elif isinstance(part, tuple):
+        for each in part:
+            _add(digest, each)
     elif isinstance(part, Mapping):
         for name in sorted(part):
             digest.update(str(name).encode())

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
+from hptune_bench.core.nested import mapped, rows_of
 from hptune_bench.core.space import Configuration, Space, Value
 
 TrialStatus = Literal["completed", "truncated", "diverged", "error", "timeout", "crashed"]
@@ -117,18 +118,23 @@ class Tuner(Protocol):
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of one split: inputs ``x`` (an array, or a dict of arrays by input name) and targets ``y``."""
+    """Rows of a split: inputs ``x`` and targets ``y``, each an array, a dict or a tuple of arrays; their weights."""
 
     x: Any
     y: Any
+    weight: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.y)
+        return rows_of(self.y)
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """What a step of Keras takes: (x, y), or (x, y, weight)."""
+        return (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
 
     def take(self, rows: slice | np.ndarray) -> Split:
         """Some rows."""
-        x = {name: column[rows] for name, column in self.x.items()} if isinstance(self.x, Mapping) else self.x[rows]
-        return Split(x, self.y[rows])
+        return Split(*(mapped(lambda array: array[rows], part) for part in self.parts))
 
 
 @dataclass(frozen=True)

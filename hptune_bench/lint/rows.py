@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from hptune_bench.core.fingerprint import digest_of
+from hptune_bench.core.nested import named
 from hptune_bench.core.protocols import Data, Split
 
 MOST_ROWS = 20_000
@@ -16,7 +17,7 @@ MOST_ROWS = 20_000
 
 
 def columns_of(split: Split) -> dict[str, np.ndarray]:
-    return dict(split.x) if isinstance(split.x, Mapping) else {"x": np.asarray(split.x)}
+    return {name: np.asarray(array) for name, array in named(split.x, "x").items()}
 
 
 def shapes(data: Data) -> str:
@@ -26,7 +27,7 @@ def shapes(data: Data) -> str:
 
 def row_digests(split: Split) -> Iterator[bytes]:
     """Each row, x and y, as a digest."""
-    columns = [np.asarray(c)[:MOST_ROWS] for c in (*columns_of(split).values(), split.y)]
+    columns = [np.asarray(c)[:MOST_ROWS] for c in (*columns_of(split).values(), *named(split.y, "y").values())]
     for row in range(len(columns[0])):
         digest = hashlib.blake2b(digest_size=16)
         for column in columns:

@@ -149,7 +149,7 @@ def test_scores(workload: Workload, model: Any, data: Data) -> dict[str, float]:
     model.reset_metrics()
     for start in range(0, len(data.test), TEST_BATCH):
         rows = slice(start, start + TEST_BATCH)
-        model.test_step(tf.nest.map_structure(lambda a, rows=rows: tf.constant(a[rows]), (data.test.x, data.test.y)))
+        model.test_step(tf.nest.map_structure(lambda a, rows=rows: tf.constant(a[rows]), data.test.parts))
     scores = {name: float(value) for name, value in model.get_metrics_result().items()}
     return scores | dict(workload.truth(model, data))
 

@@ -92,9 +92,10 @@ class CompiledTrainer:
         if not model.built:
             import tensorflow as tf
 
-            model(tf.nest.map_structure(lambda a: a[:1], rows[0]))
+            model(tf.nest.map_structure(lambda a: a[:1], rows[0][0]))
         start = Start.of(model)
-        names = rows[0].keys() if isinstance(rows[0], Mapping) else ()
+        inputs = rows[0][0]
+        names = inputs.keys() if isinstance(inputs, Mapping) else ()
         key = structure.structure_key(model, [repr(plan), repr(specs(rows, plan))], names)
         if key is None and plan.xla:
             # XLA never frees a program, and this one will serve one job only.
@@ -212,11 +213,8 @@ def tensors(data: Data) -> Rows:
     """Training and validation rows as tensors of the arrays' own dtypes."""
     import tensorflow as tf
 
-    x, y, xv, yv = (
-        tf.nest.map_structure(tf.constant, part)
-        for part in (data.train.x, data.train.y, data.validation.x, data.validation.y)
-    )
-    return x, y, xv, yv
+    train, validation = (tf.nest.map_structure(tf.constant, split.parts) for split in (data.train, data.validation))
+    return train, validation
 
 
 def _order_tensor(data_seed: int, first: int, count: int, rows: int) -> Any:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from hptune_bench.core import tensorflow as runtime
+from hptune_bench.core.nested import rows_of
 from hptune_bench.core.protocols import Data, Direction, Job, Workload
 from hptune_bench.training import structure
 from hptune_bench.training.common import (
@@ -29,8 +30,8 @@ from hptune_bench.training.common import (
     unpack_patience,
 )
 
-Rows = tuple[Any, Any, Any, Any]
-"""Tensors: training x and y, validation x and y; x may be a dict."""
+Rows = tuple[Any, Any]
+"""Training and validation rows as tensors: ``Split.parts`` of each."""
 
 
 def specs(rows: Rows, plan: Plan) -> Any:
@@ -41,7 +42,13 @@ def specs(rows: Rows, plan: Plan) -> Any:
         shape = [array.shape[0], None, *array.shape[2:]] if free else array.shape
         return tf.TensorSpec(shape, array.dtype)
 
-    return [tf.nest.map_structure(lambda a, i=i: spec(a, plan.any_length and i in (0, 2)), rows[i]) for i in range(4)]
+    return [
+        tuple(
+            tf.nest.map_structure(lambda a, i=i: spec(a, plan.any_length and i == 0), part)
+            for i, part in enumerate(each)
+        )
+        for each in rows
+    ]
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ class Engine:
 
         self.model = model
         self.plan = plan
-        self.rows = int(rows[1].shape[0])
+        self.rows = rows_of(rows[0][1])
         self.names: tuple[str, ...] = ()
         self.waits = False
         self.constants = []
@@ -107,7 +114,7 @@ class Engine:
         model.optimizer.build(model.trainable_variables)
         self.fresh_optimizer = [variable.numpy() for variable in model.optimizer.variables]
         # One eager step makes Keras create the variables of losses and metrics, which a trace may not.
-        model.train_step(tf.nest.map_structure(lambda a: a[: plan.batch_size], (rows[0], rows[1])))
+        model.train_step(tf.nest.map_structure(lambda a: a[: plan.batch_size], rows[0]))
         self.kept = [tf.Variable(weight.numpy(), trainable=False) for weight in model.weights]
         self.best_value = tf.Variable(math.nan, dtype=tf.float64, trainable=False)
         self.found = tf.Variable(False, trainable=False)
@@ -172,15 +179,15 @@ class Engine:
 
         if data.test is None:
             return {}
-        values = self._scoring(*tf.nest.map_structure(tf.constant, (data.test.x, data.test.y))).numpy()
+        values = self._scoring(tf.nest.map_structure(tf.constant, data.test.parts)).numpy()
         scores = dict(zip(self._scored_names, map(float, values), strict=True))
         return scores | dict(workload.truth(_Forward(self.model, self._forward), data))
 
-    def _scored(self, x: Any, y: Any) -> Any:
+    def _scored(self, rows: Any) -> Any:
         import tensorflow as tf
 
         self.model.reset_metrics()
-        _steps(self.model.test_step, (x, y), int(y.shape[0]), TEST_BATCH, self.plan.xla)
+        _steps(self.model.test_step, rows, rows_of(rows[1]), TEST_BATCH, self.plan.xla)
         log = self.model.get_metrics_result()
         self._scored_names = tuple(sorted(log))
         return tf.stack([tf.cast(log[name], tf.float64) for name in self._scored_names])
@@ -233,14 +240,14 @@ class Engine:
             autograph=False,
         )
 
-    def _epochs(self, first: Any, count: Any, patience: Any, order: Any, x: Any, y: Any, xv: Any, yv: Any) -> Any:
+    def _epochs(self, first: Any, count: Any, patience: Any, order: Any, train: Any, validation: Any) -> Any:
         import tensorflow as tf
 
         def epoch(done: Any, ended: Any, table: Any) -> Any:
             del ended
             # A slice would make XLA compile anew for every `first`: it wants to know where slices begin.
             rows = tf.gather(order, (first + done) % self.plan.block)
-            log = self._epoch(rows, x, y, xv, yv)
+            log = self._epoch(rows, train, validation)
             self.names = tuple(sorted(log))
             values = tf.stack([tf.cast(log[name], tf.float64) for name in self.names])
             self._keep_best(log)
@@ -255,15 +262,15 @@ class Engine:
             parallel_iterations=1,
         )
 
-    def _epoch(self, rows: Any, x: Any, y: Any, xv: Any, yv: Any) -> dict[str, Any]:
+    def _epoch(self, rows: Any, train: Any, validation: Any) -> dict[str, Any]:
         import tensorflow as tf
 
         self.model.reset_metrics()
-        shuffled = tf.nest.map_structure(lambda a: tf.gather(a, rows), (x, y))
+        shuffled = tf.nest.map_structure(lambda a: tf.gather(a, rows), train)
         _steps(self.model.train_step, shuffled, self.rows, self.plan.batch_size, self.plan.xla)
         log = dict(self.model.get_metrics_result())
         self.model.reset_metrics()
-        _steps(self.model.test_step, (xv, yv), int(yv.shape[0]), self.plan.validation_batch, self.plan.xla)
+        _steps(self.model.test_step, validation, rows_of(validation[1]), self.plan.validation_batch, self.plan.xla)
         return log | {f"val_{name}": value for name, value in self.model.get_metrics_result().items()}
 
     def _keep_best(self, log: Mapping[str, Any]) -> None:

@@ -137,10 +137,11 @@ def _fit_by_user(own_fit: Any, job: Job, data: Data, model: Any, callbacks: list
         model,
         data.train.x,
         data.train.y,
-        validation_data=(data.validation.x, data.validation.y),
+        validation_data=data.validation.parts,
         epochs=job.epochs,
         callbacks=[*callbacks, log],
         **({"initial_epoch": job.first_epoch} if job.first_epoch else {}),
+        **({} if data.train.weight is None else {"sample_weight": data.train.weight}),
     )
     trained = len(callbacks[0].objectives)
     if not trained or trained != len(log.epoch):
@@ -152,17 +153,17 @@ def training_batches(split: Split, batch_size: int, data_seed: int, first: int, 
     """A ``tf.data.Dataset`` of ``count`` epochs of shuffled batches, each epoch ending with its ragged batch."""
     import tensorflow as tf
 
-    x, y = tf.nest.map_structure(tf.constant, (split.x, split.y))
+    parts = tf.nest.map_structure(tf.constant, split.parts)
     epochs = tf.data.Dataset.from_tensor_slices(orders(data_seed, first, count, len(split)))
     indices = epochs.flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
-    return indices.map(lambda rows: tf.nest.map_structure(lambda a: tf.gather(a, rows), (x, y))).prefetch(1)
+    return indices.map(lambda rows: tf.nest.map_structure(lambda a: tf.gather(a, rows), parts)).prefetch(1)
 
 
 def batches(split: Split, batch_size: int) -> Any:
     """A ``tf.data.Dataset`` of the rows in their order. Unlike arrays given to ``fit``, no float64 is rounded."""
     import tensorflow as tf
 
-    return tf.data.Dataset.from_tensor_slices((split.x, split.y)).batch(batch_size).prefetch(1)
+    return tf.data.Dataset.from_tensor_slices(split.parts).batch(batch_size).prefetch(1)
 
 
 def _restore(model: Any, job: Job) -> Patience:

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from hptune_bench.core.nested import mapped
 from hptune_bench.core.protocols import Data, Fit, Workload
 from hptune_bench.core.space import Configuration, Value, canonical
 from hptune_bench.training.common import direction_of, seed_everything
@@ -183,11 +184,7 @@ def representative(workload: Workload, data: Data, limit: int) -> tuple[list[str
 def _cost_key(workload: Workload, data: Data, configuration: Configuration) -> Any:
     prepared = workload.prepare(configuration, data)
     key = structure_key(workload.build(configuration, prepared), [])
-    return key, workload.fit(configuration).batch_size, _shape(prepared.train.x)
-
-
-def _shape(x: Any) -> Any:
-    return {name: column.shape for name, column in x.items()} if isinstance(x, dict) else x.shape
+    return key, workload.fit(configuration).batch_size, mapped(lambda array: array.shape, prepared.train.x)
 
 
 def plain_loop(workload: Workload, data: Data, configurations: Sequence[Configuration], epochs: int) -> list[Cycle]:
@@ -213,8 +210,9 @@ def fit_arrays(model: Any, data: Data, fit: Fit, **arguments: Any) -> Any:
     return model.fit(
         data.train.x,
         data.train.y,
-        validation_data=(data.validation.x, data.validation.y),
+        validation_data=data.validation.parts,
         batch_size=fit.batch_size,
+        sample_weight=data.train.weight,
         **arguments,
     )
 

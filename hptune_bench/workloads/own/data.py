@@ -1,4 +1,4 @@
-"""A user's data as splits: arrays, dicts of arrays, ``tf.data.Dataset``, data frames, or a CSV file with a target.
+"""A user's data as splits: arrays, dicts and lists of arrays (see ``forms``), ``tf.data.Dataset``, or a CSV file.
 
 TensorFlow is only touched for data that came from it.
 """
@@ -6,15 +6,17 @@ TensorFlow is only touched for data that came from it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hptune_bench.core.errors import UserError
+from hptune_bench.core.nested import named
 from hptune_bench.core.protocols import Data, Split
 from hptune_bench.core.seeds import derive
+from hptune_bench.workloads.own.forms import array, arrays, of_frame
 
 SHARE = 0.2
 """Share of the rows that become a validation split, and a test split, where a user gives only training rows."""
@@ -72,15 +74,7 @@ def read_csv(path: Path, target: str, where: str) -> Split:
         if empty := int(frame[name].isna().sum()):
             raise UserError(f"{where}: column {name!r} of {str(path)!r} has {empty} empty cells; fill or drop them")
     y = frame.pop(target)
-    numbers = [bool(pd.api.types.is_numeric_dtype(frame[name])) for name in frame.columns]
-    x: Any
-    if all(numbers):
-        x = frame.to_numpy(dtype=np.float32)
-    else:
-        x = {
-            str(name): frame[[name]].to_numpy(dtype=np.float32 if number else object)
-            for name, number in zip(frame.columns, numbers, strict=True)
-        }
+    x = of_frame(frame, np.float32)
     if not pd.api.types.is_numeric_dtype(y):
         return Split(x, np.unique(y.to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64))
     floats = pd.api.types.is_float_dtype(y)
@@ -92,22 +86,31 @@ def _split(part: Any, where: str) -> Split:
         return part
     if _is_dataset(part):
         return _of_dataset(part, where)
-    if not isinstance(part, Sequence) or len(part) != 2:
-        raise UserError(f"{where}: is {_what(part)}; give a pair (x, y), or a tf.data.Dataset of such pairs")
-    x, y = part
-    columns = {str(k): np.asarray(v) for k, v in x.items()} if isinstance(x, Mapping) else np.asarray(x)
-    split = Split(columns, np.asarray(y))
+    if _is_generator(part):
+        raise UserError(
+            f"{where}: is {_what(part)}, whose rows are made as they are asked for, so that no two tuners would get "
+            "the same; give arrays (x, y) or a tf.data.Dataset that ends; what changes rows at random becomes a layer "
+            "of the model, such as keras.layers.GaussianNoise or RandomFlip"
+        )
+    if not isinstance(part, Sequence) or len(part) not in (2, 3):
+        raise UserError(
+            f"{where}: is {_what(part)}; give a pair (x, y), or (x, y, sample_weight), or a tf.data.Dataset of such"
+        )
+    x, y = arrays(part[0], part[1], f"{where}: x"), arrays(part[1], part[0], f"{where}: y")
+    split = Split(x, y, None if len(part) == 2 or part[2] is None else array(part[2], f"{where}: sample_weight"))
     _check_rows(split, where)
     return split
 
 
 def _check_rows(split: Split, where: str) -> None:
-    for name, column in split.x.items() if isinstance(split.x, Mapping) else [("x", split.x)]:
-        if column.ndim == 0 or split.y.ndim == 0:
-            raise UserError(f"{where}: x and y need one row per example; give arrays")
-        if len(column) != len(split.y):
-            raise UserError(f"{where}: {name} has {len(column)} rows and y {len(split.y)}; give as many of both")
-    if not len(split.y):
+    names = zip(("x", "y", "sample_weight"), split.parts, strict=False)
+    columns = {name: column for kind, part in names for name, column in named(part, kind).items()}
+    if not columns or any(column.ndim == 0 for column in columns.values()):
+        raise UserError(f"{where}: x and y need one row per example; give arrays")
+    for name, column in columns.items():
+        if len(column) != len(split):
+            raise UserError(f"{where}: {name} has {len(column)} rows and y {len(split)}; give as many of both")
+    if not len(split):
         raise UserError(f"{where}: has no rows; give some")
 
 
@@ -116,8 +119,8 @@ def _of_dataset(dataset: Any, where: str) -> Split:
     import tensorflow as tf
 
     spec = dataset.element_spec
-    if not isinstance(spec, tuple) or len(spec) != 2:
-        raise UserError(f"{where}: the dataset gives {spec!r:.80}; it must give pairs (x, y), without sample weights")
+    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
+        raise UserError(f"{where}: the dataset gives {spec!r:.80}; it must give pairs (x, y), or (x, y, sample_weight)")
     if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
         raise UserError(f"{where}: the dataset never ends; give it without repeat()")
     leading = {
@@ -129,8 +132,7 @@ def _of_dataset(dataset: Any, where: str) -> Split:
     batches = [tf.nest.map_structure(np.asarray, batch) for batch in dataset.as_numpy_iterator()]
     if not batches:
         raise UserError(f"{where}: the dataset is empty; give one with rows")
-    x, y = tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *batches)
-    split = Split(x, y)
+    split = Split(*tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *batches))
     _check_rows(split, where)
     return split
 
@@ -138,6 +140,11 @@ def _of_dataset(dataset: Any, where: str) -> Split:
 def _is_dataset(part: Any) -> bool:
     """Whether it is a ``tf.data.Dataset``; only then TensorFlow is loaded already."""
     return "tensorflow" in sys.modules and isinstance(part, sys.modules["tensorflow"].data.Dataset)
+
+
+def _is_generator(part: Any) -> bool:
+    keras = sys.modules.get("keras")
+    return isinstance(part, Iterator) or (keras is not None and isinstance(part, keras.utils.PyDataset))
 
 
 def _what(part: Any) -> str:

@@ -217,15 +217,17 @@ class OwnWorkload:
         """
         if self.settings.cap is not None:
             return float(self.settings.cap)
-        if self.objective == "val_accuracy":
+        if self.objective == "val_accuracy" and isinstance(data.train.y, np.ndarray):
             return minimised(majority_accuracy(data.train.y, data.validation.y), self.direction)
         model = self.build(self.untuned, data)
-        if self.objective == "val_loss":
+        if self.objective == "val_loss" and data.validation.weight is None:
             constant = attempt(lambda: constant_loss(model, data))
             # A loss may take no constant: then the untrained model speaks for it.
             if not isinstance(constant, Failure) and math.isfinite(constant):
                 return minimised(constant, self.direction)
-        scores = model.evaluate(data.validation.x, data.validation.y, verbose=0, return_dict=True)
+        scores = model.evaluate(
+            data.validation.x, data.validation.y, sample_weight=data.validation.weight, verbose=0, return_dict=True
+        )
         value = scores.get(self.test_metric, math.nan)
         if not math.isfinite(value):
             raise UserError(f"{self.where}: an untrained model has no {self.objective!r}; give CAP, or mend OBJECTIVE")
@@ -261,8 +263,9 @@ class OwnWorkload:
         return model
 
     def _call_fit(self, hps: Any, model: Any, data: Data) -> None:
-        validation = (data.validation.x, data.validation.y)
-        self.model.fit(hps, model, data.train.x, data.train.y, validation_data=validation, epochs=1, callbacks=[])
+        weights = {} if data.train.weight is None else {"sample_weight": data.train.weight}
+        x, y = data.train.parts[:2]
+        self.model.fit(hps, model, x, y, validation_data=data.validation.parts, epochs=1, callbacks=[], **weights)
 
 
 class _Idle:

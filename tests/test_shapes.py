@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.commands import call
+from support.commands import call, tables
 
 from hptune_bench.core.errors import UserError
 from hptune_bench.core.protocols import Job, Outcome
@@ -222,3 +222,52 @@ def test_a_generator_gets_a_sentence_with_what_to_write_instead() -> None:
 
     with pytest.raises(UserError, match=r"is a Noisy, whose rows are made .* becomes a layer of the model"):
         splits({"train": Noisy()}, "here")
+
+
+# --- a script that searches ----------------------------------------------------------------------------------------
+
+SCRIPT = """
+import keras_tuner as kt
+
+tuner = kt.RandomSearch(build_model, objective="val_mae", max_trials=3, directory="kt_search", overwrite=True)
+tuner.search_space_summary()
+tuner.search(
+    x, y, epochs=2, batch_size=16, validation_split=0.25, class_weight={0: 1.0, 1: 3.0}, verbose=0,
+    callbacks=[keras.callbacks.EarlyStopping(patience=2), keras.callbacks.TerminateOnNaN()],
+)
+raise RuntimeError("after the search")
+"""
+
+
+def test_a_script_that_searches_is_read_up_to_its_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = HEAD.replace("EPOCHS = 2", "") + MODEL.replace('loss="mse"', 'loss="mse", metrics=["mae"]') + SCRIPT
+    (tmp_path / "script.py").write_text(text, encoding="utf-8")
+    arguments = ("--tuner", "random_search", "--seeds", 1, "--no-report", "--workers", 1)
+    done = call("run", "script.py:build_model", "--out", "out", *arguments)
+    assert "training rows: x, y (45); validation rows: the last 25 % of x, y (15)" in done.stdout
+    line = text.splitlines().index("tuner.search(") + 1
+    said = "max_trials 3, epochs 2, batch_size 16, objective val_mae, direction min, patience 2, monitor val_loss"
+    left = "class_weight; not taken over: TerminateOnNaN"
+    assert f"read up to its search in line {line}, which was not run; {said}, {left}" in done.stdout
+    assert "1 of 1 runs done, 0 failed" in done.stdout
+    assert len(tables(tmp_path / "out")["trials"]) == 3
+    assert not (tmp_path / "kt_search").exists()
+    workload = make_workload("script.py:build_model", {})
+    data = workload.load(1)
+    assert data.train.weight.tolist() == [3.0 if label else 1.0 for label in data.train.y]
+    assert (workload.full_epochs, workload.fit(workload.untuned).batch_size) == (2, 16)
+
+
+def test_what_the_file_trains_before_its_tuner_is_its_own_business(tmp_path: Path) -> None:
+    before = """
+history = keras.Sequential([keras.layers.Dense(1)])
+history.compile(loss="mse")
+history.fit(x, y, verbose=0)
+"""
+    search = (
+        "\nimport keras_tuner\nbest = keras_tuner.Hyperband(build_model, keras_tuner.Objective('val_loss', 'min'), 5)\n"
+    )
+    workload = made(tmp_path, HEAD.replace("EPOCHS = 2", "") + before + MODEL + search + "history.fit(x, y, epochs=3)")
+    assert workload.full_epochs == 5
+    assert len(trained(workload).history) == 2

@@ -95,6 +95,7 @@ def run(
     from hptune_bench.execution.executors.worker import usable_cores
 
     whole = options.definition_of(benchmark, {"data": data, "target": target, "epochs": epochs})
+    budget = budget or options.budget_of_script(benchmark)
     definition = options.narrowed(whole, tuner, workload, seeds, budget, trainer)
     folder = out or Path("results") / definition.name
     console = screen.console()

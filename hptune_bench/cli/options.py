@@ -53,6 +53,19 @@ def definition_of(benchmark: str, own: OwnOptions) -> Benchmark:
     return definition if texts is None else _on_data(definition, str(texts))
 
 
+def budget_of_script(benchmark: str) -> str | None:
+    """The ``max_trials`` of a user's file that searches, as a budget; None for all others."""
+    from hptune_bench.core.errors import Failure, attempt
+    from hptune_bench.core.names import OWN_NAME
+    from hptune_bench.workloads.own.loader import import_file
+    from hptune_bench.workloads.own.script import search_of
+
+    match = OWN_NAME.fullmatch(benchmark)
+    module = attempt(lambda: import_file(Path(match["file"]))) if match else None
+    search = None if module is None or isinstance(module, Failure) else search_of(module)  # what fails is told later
+    return f"{search.max_trials}trials" if search and search.max_trials else None
+
+
 def given(own: OwnOptions) -> dict[str, str | int]:
     """The options that were given."""
     return {key: value for key, value in own.items() if value is not None}

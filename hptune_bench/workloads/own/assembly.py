@@ -15,6 +15,7 @@ from hptune_bench.core.space import Space
 from hptune_bench.workloads.own.data import SPLITS, data_of, read_csv, splits
 from hptune_bench.workloads.own.found import Found, rows_of
 from hptune_bench.workloads.own.loader import failure, import_again
+from hptune_bench.workloads.own.script import search_of
 from hptune_bench.workloads.own.settings import Settings
 from hptune_bench.workloads.own.workload import OwnWorkload
 
@@ -43,7 +44,9 @@ def from_module(
         if key not in known:
             raise UserError(f"{where}: unknown option {key!r}{nearest(key, known)}")
     said = {each.name: getattr(module, each.name.upper(), None) for each in fields(Settings)}
-    settings = Settings(**{key: value for key, value in said.items() if value is not None})
+    search = search_of(module)
+    taken = search.settings() if search else {}
+    settings = Settings(**taken | {key: value for key, value in said.items() if value is not None})
     if "epochs" in options:
         settings = replace(settings, epochs=options["epochs"])
     file = str(module.__file__ and Path(module.__file__).name)
@@ -51,7 +54,7 @@ def from_module(
     own = assembled(name, found, loader, settings, described, where, space)
     # A copy loses what is cached: it takes the space along.
     again = lambda seed: _loader(import_again(module), options, file)[0](seed)  # noqa: E731
-    return replace(own, discovered=own.space, reloaded=again, told=(told,))
+    return replace(own, discovered=own.space, reloaded=again, told=(told, search.told()) if search else (told,))
 
 
 def assembled(
@@ -98,7 +101,8 @@ def _loader(module: ModuleType, options: Mapping[str, Any], file: str) -> tuple[
     load = getattr(module, "load", None)
     if callable(load):
         return lambda seed: _loaded(load, seed, file), "rows: load(seed), asked anew for each seed"
-    found = rows_of(module, file)
+    search = search_of(module)
+    found = rows_of(module, file) if search is None else search.rows(module, rows_of(module, file), file)
     if not found.parts:
         names = "name them x_train, y_train (and x_val, y_val), or train = (x, y)"
         raise UserError(

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +19,7 @@ from hptune_bench.core.errors import Failure, UserError, attempt, users_line, us
 from hptune_bench.core.names import OWN_NAME, SOURCE, USUAL
 from hptune_bench.core.protocols import Workload
 from hptune_bench.core.space import Space
+from hptune_bench.workloads.own.script import stopping_at_a_search
 
 
 def workload_of(name: str, options: Mapping[str, Any], space: Space | None = None) -> Workload:
@@ -104,13 +105,18 @@ def _executed(path: Path, name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     with beside(f"{path}:{USUAL}"):
-        executed = attempt(functools.partial(spec.loader.exec_module, module))
+        executed = attempt(functools.partial(_run, spec.loader.exec_module, module))
     if isinstance(executed, Failure):
         del sys.modules[name]
         if isinstance(executed.error, UserError):
             raise executed.error
         raise UserError(*failure(f"{path}: cannot be imported", executed.error)) from executed.error
     return module
+
+
+def _run(execute: Callable[[ModuleType], None], module: ModuleType) -> None:
+    with stopping_at_a_search(module):
+        execute(module)
 
 
 def failure(what: str, error: BaseException) -> tuple[str, str]:

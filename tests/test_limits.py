@@ -123,9 +123,9 @@ def test_thousands_of_runs_in_a_folder(tmp_path, monkeypatch, seeds):
     """Expanded, recognised as done, and collected."""
     from hptune_bench.execution import campaign as runner
 
-    monkeypatch.setattr(runner.Campaign, "_execute", lambda self, tasks: None)
     benchmark = write_benchmark(tmp_path / "b.toml", seeds=1, tuners=["untuned"], trainings=1)
     run(benchmark, tmp_path / "out")
+    monkeypatch.setattr(runner.Campaign, "_execute", lambda self, tasks: None)
     folder = tmp_path / "out/runs/linear_regression/untuned"
     content = (folder / "s01.jsonl").read_bytes()
     for seed in range(2, seeds + 1):

@@ -99,7 +99,7 @@ def test_truth_about_each_tuner(analysis: Analysis) -> None:
         known = [end for end in ends if end is not None]
         assert known == sorted(known)
     assert (found.lines["true"].dropna() >= found.best_score - 1e-9).all()
-    advised = [(item.tuner, item.reference) for item in found.seeds]
+    advised = [(item.tuner, item.reference) for item in analysis.workloads[NAME].seeds_needed]
     assert advised[:3] == [
         ("random_search", "manual_sweep"),
         ("bayesian_optimization", "manual_sweep"),

@@ -271,3 +271,57 @@ history.fit(x, y, verbose=0)
     workload = made(tmp_path, HEAD.replace("EPOCHS = 2", "") + before + MODEL + search + "history.fit(x, y, epochs=3)")
     assert workload.full_epochs == 5
     assert len(trained(workload).history) == 2
+
+
+# --- spaces that KerasTuner gets wrong -----------------------------------------------------------------------------
+
+FROZEN = """
+    first = hp.Int("first", 8, 64, step=8)
+    units = hp.Int("units", first // 2, first, step=4)
+"""
+
+
+def test_a_range_computed_from_another_value_is_said_by_run_and_check(tmp_path: Path) -> None:
+    text = HEAD + MODEL.replace('\n    units = hp.Int("units", 1, 8)\n', FROZEN) + "x_train, y_train = x, y\n"
+    workload = made(tmp_path, text)
+    assert workload.space["units"].high == 8
+    (doubt,) = workload.doubts
+    assert "'units' is declared with the range 4 to 8, step 4" in doubt
+    assert "KerasTuner keeps the first that it meets" in doubt
+    (said,) = (each.text for each in before_training(workload) if each.key == "two_ranges")
+    assert said.startswith("mine: hyperparameter 'units'")
+    arguments = ("--tuner", "random_search", "--seeds", 1, "--budget", "1trials", "--no-report", "--workers", 1)
+    done = call("run", f"{tmp_path / 'mine.py'}:build_model", "--out", tmp_path / "out", *arguments)
+    assert f"note: mine: {doubt}" in done.stdout
+
+
+def test_one_name_declared_twice_is_said(tmp_path: Path) -> None:
+    text = HEAD + MODEL.replace(
+        "keras.layers.Dense(1)", 'keras.layers.Dense(1), keras.layers.Dense(hp.Int("units", 1, 4))'
+    )
+    (doubt,) = made(tmp_path, text).doubts
+    assert "with the range 1 to 8, and elsewhere, or where other values are drawn, with 1 to 4;" in doubt
+    assert made(tmp_path, HEAD + MODEL).doubts == ()
+
+
+NESTED = """
+    units = hp.Int("units", 1, 8)
+    depth = hp.Int("depth", 0, 2)
+    with hp.conditional_scope("depth", [1, 2]):
+        width = hp.Choice("width", [4, 8])
+        for i in range(depth):
+            with hp.conditional_scope("depth", list(range(i + 1, 3))):
+                hp.Float(f"shift_{i}", 0.0, 1.0)
+"""
+
+
+def test_scopes_inside_each_other_are_one_condition(tmp_path: Path) -> None:
+    from hptune_bench.core.keras_space import from_keras_tuner, to_keras_tuner
+
+    workload = made(tmp_path, HEAD + MODEL.replace('\n    units = hp.Int("units", 1, 8)\n', NESTED))
+    assert workload.space.names == ("units", "depth", "width", "shift_0", "shift_1")
+    deepest = {"units": 2, "depth": 2, "width": 8, "shift_0": 0.5, "shift_1": 0.5}
+    assert workload.space.active(deepest) == deepest
+    assert "shift_1" not in workload.space.active({**deepest, "depth": 1})
+    assert np.isfinite(trained(workload, **deepest).score)
+    assert from_keras_tuner(to_keras_tuner(workload.space)).names == workload.space.names

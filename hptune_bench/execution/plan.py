@@ -121,6 +121,8 @@ class Plan:
                 made = self.replayed[name].definition.get("fingerprint")
                 if recorded(made) is not None and differ(made, declared(workload).record()) is not None:
                     yield after_table(name), True
+            for doubt in getattr(workload, "doubts", ()):
+                yield f"{name}: {doubt}", True
             tuners = {tuner: registry.tuner_info(tuner) for tuner in self.benchmark.tuners_of(entry)}
             for finding in check.budget(workload, self.limits(entry), tuners):
                 # The report counts the random points itself, in what really was tried.

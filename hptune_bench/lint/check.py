@@ -48,6 +48,9 @@ def before_training(workload: Workload, seed: int = 1) -> Iterator[Finding]:
 
     data_seed = seeds.data_seed(workload.family, seed)
     data = workload.load(data_seed)
+    for doubt in getattr(workload, "doubts", ()):
+        seen, _, remedy = doubt.rpartition(": ")
+        yield Finding("two_ranges", f"{workload.name}: {seen}", remedy)
     yield from unsteady_loader(workload, data, data_seed)
     if data.test is None:
         yield Finding(

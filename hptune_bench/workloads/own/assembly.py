@@ -54,7 +54,10 @@ def from_module(
     own = assembled(name, found, loader, settings, described, where, space)
     # A copy loses what is cached: it takes the space along.
     again = lambda seed: _loader(import_again(module), options, file)[0](seed)  # noqa: E731
-    return replace(own, discovered=own.space, reloaded=again, told=(told, search.told()) if search else (told,))
+    doubts = own.explored[1] if space is None else ()
+    return replace(
+        own, discovered=own.space, reloaded=again, doubts=doubts, told=(told, search.told()) if search else (told,)
+    )
 
 
 def assembled(

@@ -36,7 +36,7 @@ import numpy as np
 
 from hptune_bench.core.errors import Failure, UserError, attempt
 from hptune_bench.core.fingerprint import digest_of
-from hptune_bench.core.keras_space import discover
+from hptune_bench.core.keras_space import discover, hyperparameters
 from hptune_bench.core.names import nearest
 from hptune_bench.core.protocols import Data, Direction, Engine, Fit, minimised
 from hptune_bench.core.space import Configuration, Space, Value, hand_picked
@@ -57,6 +57,7 @@ class OwnWorkload:
         reloaded: like ``loader``, after running the user's file once more, as every worker does.
         discovered: the space, where another process has found it; None: it is found here.
         told: what was taken for what, a line each.
+        doubts: what KerasTuner makes of the space that the user cannot have meant, a sentence each.
     """
 
     name: str
@@ -68,6 +69,7 @@ class OwnWorkload:
     reloaded: Callable[[int], Data] | None = None
     discovered: Space | None = None
     told: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     teaches = "A workload of your own: what comes out holds for this model, these data and this search space."
     data_label = ""
@@ -114,8 +116,11 @@ class OwnWorkload:
         Raises:
             UserError: the model cannot be built at the defaults (with the user's traceback), or declares nothing.
         """
-        if self.discovered is not None:
-            return self.discovered
+        return self.explored[0] if self.discovered is None else self.discovered
+
+    @cached_property
+    def explored(self) -> tuple[Space, tuple[str, ...]]:
+        """What the model declares, and what is doubtful about it; see ``space``."""
         data = self.load(1)
         calls = 0
 
@@ -133,12 +138,13 @@ class OwnWorkload:
                 # Nothing is trained, so that what it makes of the history fails.
                 attempt(lambda: self._call_fit(hps, _Idle(model, {}), data))
 
-        space = discover(declare)
+        doubts: list[str] = []
+        space = discover(declare, doubts=doubts.append)
         if not len(space):
             raise UserError(
                 f"{self.where} declares no hyperparameter, so there is nothing to tune; use hp.Int, hp.Float"
             )
-        return space
+        return space, tuple(doubts)
 
     @cached_property
     def untuned(self) -> Configuration:
@@ -305,9 +311,7 @@ def _every_default(space: Space) -> dict[str, Value]:
 
 def _hyperparameters(configuration: Configuration) -> Any:
     """The values as the user's function meets them: what it declares finds its value here."""
-    import keras_tuner
-
-    hps = keras_tuner.HyperParameters()
+    hps = hyperparameters()
     hps.values.update(configuration)
     return hps
 

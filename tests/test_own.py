@@ -292,7 +292,9 @@ def test_values_of_ones_own_replace_the_rules(tmp_path: Path) -> None:
 
 
 def test_a_cap_that_cannot_be_known_is_asked_for(tmp_path: Path) -> None:
-    text = PLAIN + "\nOBJECTIVE = 'val_fancy_error'"
+    own_fit = "\n\nclass Own(keras_tuner.HyperModel):\n    build = staticmethod(build_model)\n"
+    own_fit += "    def fit(self, hp, model, *a, **k):\n        return model.fit(*a, **k)\nbuild_model = Own"
+    text = "import keras_tuner\n" + PLAIN + own_fit + "\nOBJECTIVE = 'val_fancy_error'"
     workload = make_workload(write(tmp_path / "mine.py", text), {})
     with pytest.raises(UserError, match="an untrained model has no 'val_fancy_error'; give CAP"):
         workload.cap(workload.load(1))

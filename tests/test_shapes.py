@@ -325,3 +325,43 @@ def test_scopes_inside_each_other_are_one_condition(tmp_path: Path) -> None:
     assert "shift_1" not in workload.space.active({**deepest, "depth": 1})
     assert np.isfinite(trained(workload, **deepest).score)
     assert from_keras_tuner(to_keras_tuner(workload.space)).names == workload.space.names
+
+
+# --- objectives ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            'OBJECTIVE, DIRECTION = "val_mean_absolute_error", "min"',
+            r"OBJECTIVE: the training log has no 'val_mean_absolute_error'; it has loss, mae, val_loss, val_mae; "
+            r"did you mean 'val_mae'\?",
+        ),
+        (
+            'PATIENCE, MONITOR = 2, "val_mea_error"',
+            "MONITOR: the training log has no 'val_mea_error'; it has loss, mae",
+        ),
+    ],
+)
+def test_a_name_that_the_log_does_not_have_is_told_before_any_training(
+    tmp_path: Path, settings: str, words: str
+) -> None:
+    text = HEAD + settings + MODEL.replace('loss="mse"', 'loss="mse", metrics=["mae"]')
+    with pytest.raises(UserError, match=words):
+        made(tmp_path, text)
+
+
+@pytest.mark.parametrize("trainer", ["compiled", "stock"])
+def test_a_metric_without_a_name_has_one_name_in_every_trial(tmp_path: Path, trainer: str) -> None:
+    loss = 'loss="binary_crossentropy", metrics=[keras.metrics.AUC(), keras.metrics.Precision()]'
+    model = MODEL.replace('loss="mse"', loss).replace("Dense(1)]", 'Dense(1, activation="sigmoid")]')
+    workload = made(tmp_path, HEAD + 'OBJECTIVE = "val_auc"' + model)
+    trainer_ = make_trainer(trainer, workload)
+    for units in (1, 4, 8):
+        outcome = trainer_.train(Job({"units": units}, 2, data_seed=1, training_seed=1))
+        assert set(outcome.history[0]) == {
+            f"{side}{name}" for side in ("", "val_") for name in ("loss", "auc", "precision")
+        }
+        assert -1 <= outcome.score <= 0
+    assert workload.direction == "max"

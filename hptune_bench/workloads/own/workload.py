@@ -29,19 +29,19 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from hptune_bench.core.errors import Failure, UserError, attempt
-from hptune_bench.core.fingerprint import digest_of
 from hptune_bench.core.keras_space import discover, hyperparameters
 from hptune_bench.core.names import nearest
 from hptune_bench.core.protocols import Data, Direction, Engine, Fit, minimised
 from hptune_bench.core.space import Configuration, Space, Value, hand_picked
 from hptune_bench.workloads.own.baseline import constant_loss, majority_accuracy
+from hptune_bench.workloads.own.idle import Idle
 from hptune_bench.workloads.own.loader import failure
+from hptune_bench.workloads.own.log import log_names, missing, number_metrics_anew
 from hptune_bench.workloads.own.settings import Settings
 
 
@@ -136,7 +136,7 @@ class OwnWorkload:
                 raise UserError(*failure(what, model.error)) from model.error
             if self.own_fit is not None:
                 # Nothing is trained, so that what it makes of the history fails.
-                attempt(lambda: self._call_fit(hps, _Idle(model, {}), data))
+                attempt(lambda: self._call_fit(hps, Idle(model, {}), data))
 
         doubts: list[str] = []
         space = discover(declare, doubts=doubts.append)
@@ -212,7 +212,7 @@ class OwnWorkload:
             return {}
         seen: dict[str, Any] = {}
         hps = _hyperparameters(configuration)
-        attempt(lambda: self._call_fit(hps, _Idle(self._built(hps, data), seen), data))
+        attempt(lambda: self._call_fit(hps, Idle(self._built(hps, data), seen), data))
         return seen
 
     def cap(self, data: Data) -> float:
@@ -254,13 +254,28 @@ class OwnWorkload:
             raise UserError(
                 f"{self.where}: BATCH_SIZE names no hyperparameter {size!r}{nearest(size, self.space.names)}"
             )
+        if self.discovered is None:
+            self._check_log()
         return self
+
+    def _check_log(self) -> None:
+        """Raises UserError where a setting names what the training log does not have, as far as one step shows it."""
+        said = {"OBJECTIVE": self.objective, "MONITOR": self.settings.monitor if self.settings.patience else "loss"}
+        if self.own_fit is not None or {*said.values()} <= {"loss", "val_loss"}:
+            return
+        data = self.load(1)
+        names = attempt(lambda: log_names(self.build(self.untuned, data), data))
+        for setting, name in said.items():
+            # A train_step of the user's own may log more than a step without learning shows.
+            if not isinstance(names, Failure) and name.startswith("val_") and name not in names:
+                raise UserError(f"{self.where}: {setting}: the training log {missing(name, names)}")
 
     def _built(self, hps: Any, data: Data) -> Any:
         import keras
 
         build = getattr(self.model, "build", self.model)
         more = {"train": (data.train.x, data.train.y)} if _wants_train(build) else {}
+        number_metrics_anew()
         model = build(hps, **more)
         if not isinstance(model, keras.Model):
             raise TypeError(f"it returned {type(model).__name__}, not a keras.Model")
@@ -272,35 +287,6 @@ class OwnWorkload:
         weights = {} if data.train.weight is None else {"sample_weight": data.train.weight}
         x, y = data.train.parts[:2]
         self.model.fit(hps, model, x, y, validation_data=data.validation.parts, epochs=1, callbacks=[], **weights)
-
-
-class _Idle:
-    """A model whose ``fit`` notes its arguments and trains nothing."""
-
-    def __init__(self, model: Any, seen: dict[str, Any]) -> None:
-        self._model, self._seen = model, seen
-
-    def fit(self, *arguments: Any, **named: Any) -> Any:
-        given = {**{str(place): value for place, value in enumerate(arguments)}, **named}
-        self._seen.update({name: _plain(value) for name, value in given.items()})
-        return SimpleNamespace(history={})
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-
-def _plain(value: Any, deep: int = 2) -> Any:
-    """An argument of ``fit`` as something to compare: arrays by their bytes, callbacks by what they hold."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, np.ndarray):
-        return digest_of(value)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part, deep) for key, part in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(part, deep) for part in value]
-    held = vars(value).items() if deep and hasattr(value, "__dict__") else ()
-    return [type(value).__name__, {key: _plain(part, deep - 1) for key, part in held if not callable(part)}]
 
 
 def _every_default(space: Space) -> dict[str, Value]:
@@ -335,6 +321,3 @@ def _without_progress_bars() -> Iterator[None]:
     finally:
         if on:
             keras.config.enable_interactive_logging()
-
-
-# --- the predictor that has learned nothing ------------------------------------------------------------------------

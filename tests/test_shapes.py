@@ -365,3 +365,66 @@ def test_a_metric_without_a_name_has_one_name_in_every_trial(tmp_path: Path, tra
         }
         assert -1 <= outcome.score <= 0
     assert workload.direction == "max"
+
+
+# --- scores that fit returns ---------------------------------------------------------------------------------------
+
+OWN_FIT = """
+import keras_tuner
+
+
+class Own(keras_tuner.HyperModel):
+    build = staticmethod(build_model)
+
+    def fit(self, hp, model, x, y, validation_data, **kwargs):
+        log = model.fit(x, y, validation_data=validation_data, verbose=0, **kwargs)
+        error = float(np.mean((model.predict(validation_data[0], verbose=0)[:, 0] - validation_data[1]) ** 2))
+        return RETURNED
+
+
+x_train, y_train, x_val, y_val = x[:40], y[:40], x[40:], y[40:]
+build_model = Own()
+"""
+AIC = 'OBJECTIVE, DIRECTION = "val_aic", "min"\n'
+
+
+@pytest.mark.parametrize(
+    "returned", ['{"val_aic": 100 + error}', "100 + error", "[100 + error, 100 + error]", '[{"val_aic": 100 + error}]']
+)
+def test_what_fit_returns_is_the_score(tmp_path: Path, returned: str) -> None:
+    workload = made(tmp_path, HEAD + AIC + MODEL + OWN_FIT.replace("RETURNED", returned))
+    outcome = trained(workload)
+    assert outcome.score == pytest.approx(100 + outcome.history[-1]["val_loss"], rel=1e-5)
+    assert outcome.best == 1, "there is no value per epoch"
+    assert outcome.history[1]["val_aic"] == outcome.score
+    assert 100 < workload.cap(workload.load(1)) < 200, "that of the model before any training"
+
+
+def test_a_returned_best_of_the_log_leaves_the_log_as_it_is(tmp_path: Path) -> None:
+    best = 'min(log.history["val_loss"])'
+    outcome = trained(made(tmp_path, HEAD + MODEL + OWN_FIT.replace("RETURNED", best)))
+    assert outcome.objective == tuple(row["val_loss"] for row in outcome.history)
+
+
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        ('{"aic": error}', "fit returned aic, and not the objective 'val_aic'"),
+        ("log", "the training log has no 'val_aic'"),
+    ],
+)
+def test_a_score_that_fit_does_not_return_is_missed(tmp_path: Path, returned: str, words: str) -> None:
+    workload = made(tmp_path, HEAD + AIC + "CAP = 1\n" + MODEL + OWN_FIT.replace("RETURNED", returned))
+    with pytest.raises((UserError, ValueError), match=words):
+        trained(workload)
+
+
+def test_a_campaign_compares_by_what_fit_returns(tmp_path: Path) -> None:
+    path = tmp_path / "aic.py"
+    path.write_text(HEAD + AIC + MODEL + OWN_FIT.replace("RETURNED", '{"val_aic": 100 + error}'), encoding="utf-8")
+    arguments = ("--tuner", "bayesian_optimization", "--seeds", 1, "--budget", "3trials", "--no-report", "--workers", 1)
+    done = call("run", f"{path}:build_model", "--out", tmp_path / "out", *arguments)
+    assert "1 of 1 runs done, 0 failed" in done.stdout
+    trials = tables(tmp_path / "out")["trials"]
+    assert [trial["status"] for trial in trials] == ["completed"] * 3
+    assert all(100 < float(trial["score"]) < 200 for trial in trials)

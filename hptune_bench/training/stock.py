@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from hptune_bench.core import protocols
 from hptune_bench.core.protocols import Data, Fit, Job, Outcome, Split, Workload
+from hptune_bench.core.returned import returned_score
 from hptune_bench.training.common import (
     Clock,
     Patience,
@@ -76,7 +78,7 @@ def fit_model(workload: Workload, job: Job, data: Data, model: Any, clock: Clock
         callbacks.append(_recorder(workload, data, tests, clock))
     own_fit = getattr(workload, "own_fit", None)
     if own_fit is not None:
-        history = _fit_by_user(own_fit, job, data, model, callbacks)
+        history = _fit_by_user(own_fit, workload, job, data, model, callbacks)
     else:
         history = model.fit(
             training_batches(data.train, fit.batch_size, job.data_seed, job.first_epoch, job.epochs - job.first_epoch),
@@ -122,17 +124,20 @@ def fit_model(workload: Workload, job: Job, data: Data, model: Any, clock: Clock
     )
 
 
-def _fit_by_user(own_fit: Any, job: Job, data: Data, model: Any, callbacks: list[Any]) -> Mapping[str, list[float]]:
+def _fit_by_user(
+    own_fit: Any, workload: Workload, job: Job, data: Data, model: Any, callbacks: list[Any]
+) -> Mapping[str, list[float]]:
     """The training log of a user's own ``fit``, called as KerasTuner does: arrays, no batch size, callbacks to hand on.
 
-    Keras draws the batch order then, from TensorFlow's global seed.
+    Keras draws the batch order then, from TensorFlow's global seed. A score that it returns is that of the last epoch,
+    and those before have none, unless the log says it better: as its best epoch.
     """
     import keras
     import tensorflow as tf
 
     tf.random.set_seed(job.training_seed)
     log = keras.callbacks.History()
-    own_fit(
+    result = own_fit(
         job.configuration,
         model,
         data.train.x,
@@ -146,7 +151,19 @@ def _fit_by_user(own_fit: Any, job: Job, data: Data, model: Any, callbacks: list
     trained = len(callbacks[0].objectives)
     if not trained or trained != len(log.epoch):
         raise ValueError("fit must call model.fit once, and hand *args and **kwargs (epochs, callbacks) on to it")
-    return log.history
+    history: dict[str, list[float]] = dict(log.history)
+    score = returned_score(result, workload.objective)
+    if score is None:
+        require_name(history, workload.objective, workload)
+        return history
+    keeper = callbacks[0]
+    value = protocols.minimised(score, workload.direction)
+    best = best_index(keeper.objectives)
+    if best is None or not math.isclose(keeper.objectives[best], value, rel_tol=1e-6):
+        history[workload.objective] = [math.nan] * (trained - 1) + [score]
+        keeper.objectives = [math.inf] * (trained - 1) + [value]
+        keeper.weights = model.get_weights()
+    return history
 
 
 def training_batches(split: Split, batch_size: int, data_seed: int, first: int, count: int) -> Any:
@@ -199,7 +216,12 @@ def _callbacks(workload: Workload, job: Job, fit: Fit, patience: Patience, clock
             self.variables: list[np.ndarray] = []
 
         def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-            require_name(logs or {}, workload.objective, workload)
+            if getattr(workload, "own_fit", None) is None:
+                require_name(logs or {}, workload.objective, workload)
+            elif workload.objective not in (logs or {}):  # what fit returns may have it
+                self.objectives.append(math.nan)
+                self.variables = _values(self.model.variables)
+                return
             require_name(logs or {}, fit.monitor, workload)
             self.objectives.append(float(minimised(workload, logs or {})))
             if best_index(self.objectives) == len(self.objectives) - 1:

@@ -37,6 +37,7 @@ from hptune_bench.core.errors import Failure, UserError, attempt
 from hptune_bench.core.keras_space import discover, hyperparameters
 from hptune_bench.core.names import nearest
 from hptune_bench.core.protocols import Data, Direction, Engine, Fit, minimised
+from hptune_bench.core.returned import returned_score
 from hptune_bench.core.space import Configuration, Space, Value, hand_picked
 from hptune_bench.workloads.own.baseline import constant_loss, majority_accuracy
 from hptune_bench.workloads.own.idle import Idle
@@ -226,6 +227,13 @@ class OwnWorkload:
         if self.objective == "val_accuracy" and isinstance(data.train.y, np.ndarray):
             return minimised(majority_accuracy(data.train.y, data.validation.y), self.direction)
         model = self.build(self.untuned, data)
+        if self.own_fit is not None:
+            untrained = Idle(model, {})
+            returned = attempt(
+                lambda: returned_score(self._call_fit(_hyperparameters(self.untuned), untrained, data), self.objective)
+            )
+            if isinstance(returned, float) and math.isfinite(returned):
+                return minimised(returned, self.direction)
         if self.objective == "val_loss" and data.validation.weight is None:
             constant = attempt(lambda: constant_loss(model, data))
             # A loss may take no constant: then the untrained model speaks for it.
@@ -283,10 +291,12 @@ class OwnWorkload:
             raise TypeError("the model it returned is not compiled")
         return model
 
-    def _call_fit(self, hps: Any, model: Any, data: Data) -> None:
+    def _call_fit(self, hps: Any, model: Any, data: Data) -> Any:
         weights = {} if data.train.weight is None else {"sample_weight": data.train.weight}
         x, y = data.train.parts[:2]
-        self.model.fit(hps, model, x, y, validation_data=data.validation.parts, epochs=1, callbacks=[], **weights)
+        return self.model.fit(
+            hps, model, x, y, validation_data=data.validation.parts, epochs=1, callbacks=[], **weights
+        )
 
 
 def _every_default(space: Space) -> dict[str, Value]:

@@ -11,6 +11,8 @@ from pathlib import Path
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_threads] = "1"
+# Campaigns of two test processes at once must not pin their workers to the same core.
+os.environ["HPTUNE_BENCH_CORE"] = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
 
 from hptune_bench.core.kernels import settle_numpy  # noqa: E402
 

@@ -136,7 +136,7 @@ class LocalExecutor:
             **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
             "PYTHONHASHSEED": "0",
             "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
-            "HPTUNE_BENCH_CORE": str(slot),
+            "HPTUNE_BENCH_CORE": str(int(os.environ.get("HPTUNE_BENCH_CORE", "0")) + slot),
         }
         command = [sys.executable, "-m", "hptune_bench.execution.executors.worker"]
         with self._log(slot).open("a", encoding="utf-8") as log:

@@ -61,7 +61,7 @@ def test_more_seeds_and_tuners_extend_a_campaign_and_nothing_is_run_again(whole,
     run(many, tmp_path / "out")
     both = read_manifest(tmp_path / "out" / "manifest.json")
     assert both["started"] == first["started"]
-    assert both["finished"] > first["finished"]
+    assert both["finished"] >= first["finished"]  # in whole seconds; took_s below is finer
     for what in ("run", "wall"):
         assert both["seconds"][what] > first["seconds"][what], "the seconds of both commands"
     assert both["took_s"] > first["took_s"]

@@ -101,7 +101,7 @@ def test_two_workers_one_of_them_killed_give_the_same_tables_to_the_bit(made, be
 def test_the_results_can_be_verified_and_done_again(made):
     said = launch("verify", made, "--rerun", 2)
     assert "all hold" in said.stdout
-    assert said.stdout.count("trials to the bit") == 2
+    assert said.stdout.count("identical to the bit") == 2
     assert said.stdout.count("its test scores come out") == 2
 
 

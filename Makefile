@@ -54,7 +54,7 @@ speed: setup ## Measure the trainers against stock Keras
 calibrate: setup ## Try the report's statistics where the truth is known (about ten minutes on two cores)
 	$(RUN) -m benchmarks.calibration.rules
 
-quick: setup ## Run the tests that need no training, no process, no figure (under two minutes)
+quick: setup ## Run the tests that need no training, no process, no figure (about three minutes on two cores)
 	$(RUN) -m pytest -n 2 --dist worksteal --quick
 
 test: setup ## Run the tests

@@ -88,9 +88,10 @@ def test_the_best_models_reproduce_their_test_scores_in_a_fresh_process(made):
         assert scores["loss"] == pytest.approx(best[name]["test"]["loss"], rel=1e-5)
 
 
-def test_two_workers_one_of_them_killed_give_the_same_tables_to_the_bit(made, benchmark_file, tmp_path):
-    out = tmp_path / "two"
-    process = start("run", benchmark_file, "--out", out, "--workers", 2, "--no-report")
+@pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.long)])
+def test_workers_one_of_them_killed_give_the_same_tables_to_the_bit(made, benchmark_file, tmp_path, workers):
+    out = tmp_path / "several"
+    process = start("run", benchmark_file, "--out", out, "--workers", workers, "--no-report")
     wait_for(lambda: journaled(out) >= 3, process)
     os.kill(children(process.pid)[0], signal.SIGKILL)
     output, _ = process.communicate(timeout=600)

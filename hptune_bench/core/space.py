@@ -295,8 +295,5 @@ def _hand_picked(hp: Hyperparameter, untuned: Value | None) -> tuple[Value, ...]
     return tuple(sorted(values))
 
 
-# --- KerasTuner ----------------------------------------------------------------------------------------------------
-
-
 def _is_number(value: Value) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -36,12 +36,6 @@ def everything(
             yield finding
 
 
-# --- the budget ----------------------------------------------------------------------------------------------------
-
-
-# --- without training ----------------------------------------------------------------------------------------------
-
-
 def before_training(workload: Workload, seed: int = 1) -> Iterator[Finding]:
     """What building models and reading data shows."""
     from hptune_bench.training import structure
@@ -90,9 +84,3 @@ def before_training(workload: Workload, seed: int = 1) -> Iterator[Finding]:
             f"{workload.name}: the compiled trainer cannot take a HyperModel with a fit of its own",
             "it is trained by that fit: expect minutes where others take seconds",
         )
-
-
-# --- with a few short trainings ------------------------------------------------------------------------------------
-
-
-# --- small parts ---------------------------------------------------------------------------------------------------

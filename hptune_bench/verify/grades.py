@@ -9,11 +9,11 @@ most), and three times what a second machine did to the rows that an accuracy co
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from hptune_bench.core.protocols import Workload, minimised
+from hptune_bench.core.protocols import Workload
 from hptune_bench.store.trial import Trial
-from hptune_bench.training.common import direction_of
+from hptune_bench.training.common import Patience, direction_of, early_stopping
 from hptune_bench.verify.check import Grade
 
 FIRST, GROWTH, MOST = 2e-5, 1.25, 1e-3
@@ -44,10 +44,10 @@ def likeness(old: Trial, new: Trial, workload: Workload) -> Likeness:
     for index in range(min(old.epochs, new.epochs)):
         for metric, values in old.history.items():
             found = _values(values[index], new.history[metric][index], old.first_epoch + index + 1, metric)
-            if found.grade == Grade.DIFFERENT:
-                return Likeness(found.grade, found.size, f"trial {old.trial}, {found.where}")
             if (found.grade, found.size) > (furthest.grade, furthest.size):
-                furthest = Likeness(found.grade, found.size, f"trial {old.trial}, {found.where}")
+                furthest = replace(found, where=f"trial {old.trial}, {found.where}")
+            if found.grade == Grade.DIFFERENT:
+                return furthest
     if (old.status, old.epochs) == (new.status, new.epochs):
         return furthest
     was, now = f"{old.status} after {old.epochs}", f"{new.status} after {new.epochs} epochs"
@@ -80,13 +80,19 @@ def _close_call(old: Trial, new: Trial, workload: Workload) -> str | None:
     if fit.patience is None:
         return None
     direction = direction_of(workload, fit.monitor)
-    curves = [[minimised(value, direction) for value in trial.history[fit.monitor]] for trial in (old, new)]
-    bests = [math.inf, math.inf]
-    for index, pair in enumerate(zip(*curves, strict=False)):
-        better = [value < best for value, best in zip(pair, bests, strict=True)]
-        if better[0] != better[1]:
-            margin = max(abs(value - best) / max(abs(best), 1e-12) for value, best in zip(pair, bests, strict=True))
-            near = margin <= 2 * tolerance(old.first_epoch + index + 1)
+    states = [Patience(), Patience()]
+    for index, pair in enumerate(zip(*(trial.history[fit.monitor] for trial in (old, new)), strict=False)):
+        bests = [state.best for state in states]
+        states = [
+            early_stopping(state, value, index, fit.patience, direction)[0]
+            for state, value in zip(states, pair, strict=True)
+        ]
+        if (states[0].wait == 0) != (states[1].wait == 0):
+            apart = [
+                abs(value - best) / max(abs(best), 1e-12)
+                for value, best in zip(pair, bests, strict=True)
+                if best is not None
+            ]
+            near = max(apart, default=math.inf) <= 2 * tolerance(old.first_epoch + index + 1)
             return f"epoch {index + 1} improved {fit.monitor} by a rounding error in one of them" if near else None
-        bests = [min(value, best) for value, best in zip(pair, bests, strict=True)]
     return None

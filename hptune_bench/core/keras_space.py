@@ -18,7 +18,7 @@ from hptune_bench.core.space import (
     Hyperparameter,
     Int,
     Space,
-    _is_number,
+    Value,
     describe,
 )
 
@@ -173,3 +173,7 @@ def _two_ranges(first: Hyperparameter, later: Sequence[Hyperparameter]) -> str:
         f"{describe(first)} only: give each a name of its own, or tune a share "
         f"(hp.Float('{first.name}_share', 0.5, 1.0)) of what the range is computed from"
     )
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -293,7 +293,3 @@ def _hand_picked(hp: Hyperparameter, untuned: Value | None) -> tuple[Value, ...]
     else:
         values |= {hp.low, (hp.low + hp.high) / 2, hp.high}
     return tuple(sorted(values))
-
-
-def _is_number(value: Value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
